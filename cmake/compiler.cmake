@@ -1,0 +1,11 @@
+# Flags of every target of ours: link `gpqa_options` privately.
+add_library(gpqa_options INTERFACE)
+target_include_directories(gpqa_options INTERFACE "${PROJECT_SOURCE_DIR}")
+target_compile_options(gpqa_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Werror)
+if(GPQA_SANITIZE)
+  # No recovery: a finding fails the test that made it.
+  target_compile_options(gpqa_options INTERFACE -fsanitize=${GPQA_SANITIZE} -fno-sanitize-recover=all
+    -fno-omit-frame-pointer -g1)
+  target_link_options(gpqa_options INTERFACE -fsanitize=${GPQA_SANITIZE})
+endif()

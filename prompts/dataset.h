@@ -1,0 +1,25 @@
+// Reads the CSV files of GPQA as pandas (and so lm-eval) reads them.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "prompts/question.h"
+
+namespace gpqa {
+
+struct Dataset {
+  std::filesystem::path path;
+  std::string sha256;                    // of the file's bytes, hex
+  std::vector<std::string> columns;      // header, in file order
+  std::vector<std::vector<Cell>> cells;  // [rows][columns], for lm-eval's `doc`
+  std::vector<Question> questions;       // [rows]
+};
+
+// Throws FormatError (with line and row) for a missing column, a row of another width, an unclosed
+// quote, invalid UTF-8, or no rows.
+Dataset load_dataset(const std::filesystem::path& path);
+
+}  // namespace gpqa

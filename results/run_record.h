@@ -1,0 +1,103 @@
+// results/: what is kept of a run, and every table that can be made from it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "prompts/trial.h"
+#include "runners/completion.h"
+#include "runners/runner.h"
+#include "runners/sampling_config.h"
+#include "scoring/score.h"
+
+namespace gpqa {
+
+// All that can change a score. Two manifests whose `identity` JSON is equal describe the same run.
+struct Manifest {
+  std::string gpqa_version;
+  std::string created;  // UTC, ISO 8601; not part of the identity
+  // the questions
+  std::string dataset_path;  // not part of the identity: the hash is
+  std::string dataset_sha256;
+  std::uint64_t dataset_rows = 0;
+  std::string task_name = "gpqa_diamond_cot_zeroshot";
+  TrialOptions trials;
+  std::string prompts_sha256;  // over the prompt hashes of all trials, in order
+  // how they are answered
+  std::string profile;
+  SamplingConfig sampling;
+  std::vector<std::string> assumptions;  // e.g. "max_tokens 12288: the card names none"
+  // by whom
+  std::string variant;
+  std::optional<std::int64_t> experts;
+  bool reference = false;     // not part of the identity
+  std::string map_file;       // the drop map, "" if none
+  std::string calibrated_on;  // "" if no map or unknown
+  RunnerInfo runner;
+};
+
+// One line of trials.jsonl.
+struct TrialRecord {
+  TrialId id;
+  std::string record_id;
+  std::string target;
+  std::string prompt_hash;
+  std::uint32_t seed = 0;
+  Outcome outcome = Outcome::failed;
+  std::string finish_reason;
+  std::string error;
+  Score score;
+  TokenCounts tokens;
+  std::uint32_t retries = 0;
+  Timing timing;          // not canonical
+  std::string server_id;  // not canonical
+  std::string sampling_mismatch;
+  std::uint64_t transcript_offset = 0;  // bytes into transcripts.jsonl; not canonical
+  std::uint64_t transcript_bytes = 0;   // of its line, newline included; not canonical
+  std::string transcript_sha256;        // of that line without the newline
+};
+
+// One line of transcripts.jsonl: GPQA text lives here and nowhere else.
+struct Transcript {
+  TrialId id;
+  std::string prompt;
+  std::array<std::string, 4> choices;
+  std::string reasoning;
+  std::string content;
+  std::optional<std::string> raw;
+  std::string sampled_with;  // JSON object as the server read it back
+};
+
+struct RunRecord {
+  std::filesystem::path folder;
+  Manifest manifest;
+  std::vector<TrialRecord> trials;  // by id; a cancelled one is not kept
+};
+
+std::string_view to_string(Outcome outcome);
+Outcome parse_outcome(std::string_view text);  // throws InputError
+std::string_view to_string(Thinking thinking);
+Thinking parse_thinking(std::string_view text);  // throws InputError
+std::string_view to_string(SeedRule rule);
+SeedRule parse_seed_rule(std::string_view text);  // throws InputError
+
+nlohmann::ordered_json to_json(const SamplingConfig& sampling);
+nlohmann::ordered_json to_json(const Manifest& manifest);
+nlohmann::ordered_json to_json(const TrialRecord& record);
+nlohmann::ordered_json to_json(const Transcript& transcript);
+// Throw InputError naming the key: types and ranges are checked, files are hostile.
+Manifest manifest_from_json(const nlohmann::ordered_json& json);
+TrialRecord trial_record_from_json(const nlohmann::ordered_json& json);
+Transcript transcript_from_json(const nlohmann::ordered_json& json);
+
+// What resume and merge compare: the manifest, flat ("sampling.min_p"), less times, paths and `reference`.
+nlohmann::ordered_json identity(const Manifest& manifest);
+// The record less timing, server id and the place of its transcript.
+nlohmann::ordered_json canonical(const TrialRecord& record);
+
+}  // namespace gpqa

@@ -1,0 +1,44 @@
+// Answers requests through llama-server's /v1/chat/completions, streaming, several at a time on one thread.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "runners/remote/http_client.h"
+#include "runners/runner.h"
+#include "runners/sampling_config.h"
+
+namespace gpqa {
+
+struct RetryPolicy {
+  int max_retries = 8;         // transport faults a request may meet before it is `failed`
+  double first_delay_s = 0.5;  // doubled each time, with jitter that depends only on the trial
+  double max_delay_s = 30;
+};
+
+struct LlamaServerOptions {
+  HttpOptions http;  // total_timeout_s is not used for answers: they may take hours
+  SamplingConfig sampling;
+  double stall_timeout_s =
+      1800;  // no byte for so long is a stall: a slow CPU may chew on a prompt for many minutes
+  std::size_t max_answer_bytes =
+      16u << 20;  // of text; a stream beyond it (or max_tokens + 10%) is closed: failed
+  RetryPolicy retry;
+};
+
+class LlamaServerRunner final : public Runner {
+ public:
+  // `info` from audit_server: its concurrency is the number of requests kept in flight.
+  LlamaServerRunner(LlamaServerOptions options, RunnerInfo info);
+  ~LlamaServerRunner() override;
+
+  RunnerInfo info() const override;
+  void run(RequestSource& source, Sink& sink, std::stop_token stop) override;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gpqa
