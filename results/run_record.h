@@ -1,10 +1,12 @@
 // results/: what is kept of a run, and every table that can be made from it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -70,7 +72,8 @@ struct Transcript {
   std::string reasoning;
   std::string content;
   std::optional<std::string> raw;
-  std::string sampled_with;  // JSON object as the server read it back
+  std::string sampled_with;    // JSON object as the server read it back
+  std::uint64_t replaced = 0;  // invalid UTF-8 parts of the above that are stored as U+FFFD
 };
 
 struct RunRecord {
@@ -86,6 +89,9 @@ Thinking parse_thinking(std::string_view text);  // throws InputError
 std::string_view to_string(SeedRule rule);
 SeedRule parse_seed_rule(std::string_view text);  // throws InputError
 
+// What JSON can't hold is written as the nearest that it can, so that nothing a server says can lose a
+// record: invalid UTF-8 as U+FFFD (lm-eval would have seen the same), negative counts and non-finite times as
+// 0.
 nlohmann::ordered_json to_json(const SamplingConfig& sampling);
 nlohmann::ordered_json to_json(const Manifest& manifest);
 nlohmann::ordered_json to_json(const TrialRecord& record);
@@ -93,9 +99,12 @@ nlohmann::ordered_json to_json(const Transcript& transcript);
 // Throw InputError naming the key: types and ranges are checked, files are hostile.
 Manifest manifest_from_json(const nlohmann::ordered_json& json);
 TrialRecord trial_record_from_json(const nlohmann::ordered_json& json);
+TrialRecord parse_trial_record(std::string_view line);  // the same from a line of trials.jsonl, fast
 Transcript transcript_from_json(const nlohmann::ordered_json& json);
 
-// What resume and merge compare: the manifest, flat ("sampling.min_p"), less times, paths and `reference`.
+// What resume and merge compare: the manifest, flat ("sampling.min_p"), less times, places (dataset path, map
+// file, url, model path, the folder in a model id), `reference`, and words about other fields (assumptions,
+// notes).
 nlohmann::ordered_json identity(const Manifest& manifest);
 // The record less timing, server id and the place of its transcript.
 nlohmann::ordered_json canonical(const TrialRecord& record);
