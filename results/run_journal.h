@@ -19,19 +19,22 @@ struct ManifestDifference {
 std::vector<ManifestDifference> differences(const Manifest& stored, const Manifest& now);
 
 // Writes a run. Crash-safe: a record counts once its journal line is whole and synced, and that line is
-// written only after its transcript is synced; a torn tail of either file is cut off on opening.
+// written only after its transcript is synced; a torn tail of either file is cut off on opening. A trial that
+// failed is asked again, so a later record of it counts; of any other trial there is one record. Only the
+// user can read the files: they hold GPQA text.
 class RunJournal {
  public:
   // Creates `folder` or goes on with the run in it.
-  // Throws InputError if the folder holds another run (naming the fields), is in use, or can't be written.
+  // Throws InputError if the folder holds another run (naming the fields), is in use, is damaged (it is then
+  // left as it was), or can't be written.
   RunJournal(const std::filesystem::path& folder, const Manifest& manifest);
   ~RunJournal();
   RunJournal(const RunJournal&) = delete;
   RunJournal& operator=(const RunJournal&) = delete;
 
   const RunRecord& run() const;  // what is kept so far
-  // Fills the record's transcript_* fields. Returns once both lines are on disk. Throws on a full disk; the
-  // journal then still holds every earlier record.
+  // Fills the record's transcript_* fields. Returns once both lines are on disk. Throws std::runtime_error on
+  // a full disk; the journal then still holds every earlier record. Not for cancelled trials.
   void append(TrialRecord record, const Transcript& transcript);
 
  private:
