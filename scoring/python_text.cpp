@@ -1,0 +1,97 @@
+#include "scoring/python_text.h"
+
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+
+#include <unicode/ucasemap.h>
+#include <unicode/uchar.h>
+#include <unicode/utf8.h>
+
+#include "prompts/python_strip.h"
+
+namespace gpqa {
+namespace {
+
+const UCaseMap* root_locale() {
+  struct Close {
+    void operator()(UCaseMap* map) const { ucasemap_close(map); }
+  };
+  static const std::unique_ptr<UCaseMap, Close> map = [] {
+    UErrorCode status = U_ZERO_ERROR;
+    std::unique_ptr<UCaseMap, Close> opened(ucasemap_open("", 0, &status));
+    if (U_FAILURE(status)) {
+      throw std::runtime_error(std::string("ICU can't map case: ") + u_errorName(status));
+    }
+    return opened;
+  }();
+  return map.get();
+}
+
+void append_lower(std::string& out, std::string_view utf8) {
+  // U+0130 and U+023A grow from two bytes to three; nothing grows by more than half.
+  const auto start = out.size();
+  out.resize(start + utf8.size() + utf8.size() / 2 + 4);
+  UErrorCode status = U_ZERO_ERROR;
+  const auto length =
+      ucasemap_utf8ToLower(root_locale(), out.data() + start, static_cast<std::int32_t>(out.size() - start),
+                           utf8.data(), static_cast<std::int32_t>(utf8.size()), &status);
+  if (U_FAILURE(status)) {
+    throw std::runtime_error(std::string("ICU can't map case: ") + u_errorName(status));
+  }
+  out.resize(start + static_cast<std::size_t>(length));
+}
+
+}  // namespace
+
+std::string python_lower(std::string_view utf8) {
+  // A character that Python doesn't know is neither cased nor passed over in the final sigma's context: what
+  // stands on its two sides doesn't see one another.
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(utf8.data());
+  const auto size = static_cast<std::int64_t>(utf8.size());
+  std::string out;
+  std::size_t piece = 0;
+  for (std::int64_t i = 0; i < size;) {
+    const auto start = static_cast<std::size_t>(i);
+    UChar32 code = 0;
+    U8_NEXT(bytes, i, size, code);
+    if (code >= 0x80 && !known_to_python(static_cast<char32_t>(code))) {
+      append_lower(out, utf8.substr(piece, start - piece));
+      piece = static_cast<std::size_t>(i);
+      out.append(utf8.substr(start, piece - start));
+    }
+  }
+  append_lower(out, utf8.substr(piece));
+  return out;
+}
+
+std::string without_punctuation(std::string_view utf8) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(utf8.data());
+  const auto size = static_cast<std::int64_t>(utf8.size());
+  std::string out;
+  out.reserve(utf8.size());
+  for (std::int64_t i = 0; i < size;) {
+    const auto start = i;
+    UChar32 code = 0;
+    U8_NEXT(bytes, i, size, code);
+    const bool punctuation =
+        code >= 0 && (U_GET_GC_MASK(code) & U_GC_P_MASK) != 0 && known_to_python(static_cast<char32_t>(code));
+    if (!punctuation) {
+      out.append(utf8.substr(static_cast<std::size_t>(start), static_cast<std::size_t>(i - start)));
+    }
+  }
+  return out;
+}
+
+std::string without_ascii_punctuation(std::string_view utf8) {
+  constexpr std::string_view kPunctuation = R"(!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~)";
+  std::string out;
+  for (const char c : utf8) {
+    if (kPunctuation.find(c) == std::string_view::npos) {
+      out.push_back(c);
+    }
+  }
+  return out;
+}
+
+}  // namespace gpqa
