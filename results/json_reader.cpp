@@ -73,28 +73,34 @@ bool JsonReader::more_members() {
   return false;
 }
 
-std::string JsonReader::read_key() {
+void JsonReader::read_key() {
   if (!take('"')) fail("a key");
-  std::string key = read_string();
+  read_string(path_);
   if (!take(':')) fail("':'");
-  return key;
 }
 
 std::string JsonReader::string() {
   if (!take('"')) fail("a string");
-  return read_string();
+  std::string text;
+  read_string(text);
+  return text;
 }
 
-std::string JsonReader::read_string() {
-  std::string out;
+// Behind the opening quote; appends.
+void JsonReader::read_string(std::string& out) {
+  const std::size_t before = out.size();
   bool ascii = true;
   for (std::size_t start = at_;; start = at_) {
-    while (at_ < text_.size()) {
-      const auto c = static_cast<unsigned char>(text_[at_]);
+    const char* at = text_.data() + at_;
+    const char* const end = text_.data() + text_.size();
+    unsigned char bits = 0;
+    for (; at != end; ++at) {
+      const auto c = static_cast<unsigned char>(*at);
       if (c == '"' || c == '\\' || c < 0x20) break;
-      ascii = ascii && c < 0x80;
-      ++at_;
+      bits |= c;
     }
+    at_ = static_cast<std::size_t>(at - text_.data());
+    ascii = ascii && bits < 0x80;
     out.append(text_.substr(start, at_ - start));
     if (at_ >= text_.size()) fail("the end of a string");
     if (text_[at_] == '"') break;
@@ -103,8 +109,7 @@ std::string JsonReader::read_string() {
     append_escape(out);
   }
   ++at_;
-  if (!ascii && !is_valid_utf8(out)) fail("valid UTF-8");
-  return out;
+  if (!ascii && !is_valid_utf8(std::string_view(out).substr(before))) fail("valid UTF-8");
 }
 
 void JsonReader::append_escape(std::string& out) {

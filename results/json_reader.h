@@ -13,16 +13,16 @@ class JsonReader {
  public:
   explicit JsonReader(std::string_view text) : text_(text) {}
 
-  // Calls field(key) for each member; it must read the value. The key's view lives as long as that call.
+  // Calls field(key) for each member; it must read the value. The key is valid until then.
   template <class Field>
   void object(Field&& field) {
     if (!open_object()) return;
     do {
       const std::size_t outer = path_.size();
-      const std::string key = read_key();
       if (outer != 0) path_ += '.';
-      path_ += key;
-      field(std::string_view(key));
+      const std::size_t key = path_.size();
+      read_key();
+      field(std::string_view(path_).substr(key));
       path_.resize(outer);
     } while (more_members());
   }
@@ -43,8 +43,8 @@ class JsonReader {
  private:
   bool open_object();
   bool more_members();
-  std::string read_key();
-  std::string read_string();
+  void read_key();  // onto path_
+  void read_string(std::string& out);
   void append_escape(std::string& out);
   std::uint32_t hex4();
   std::string_view number_text(bool* integer);

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "prompts/input_error.h"
+#include "prompts/prompt.h"
 #include "prompts/sha256.h"
 #include "prompts/trial.h"
 #include "results/lm_eval_results.h"
@@ -28,10 +29,23 @@ struct Sample {
   const Trial* trial;
   const TrialRecord* record;
   std::string content;
+  Json doc;
+  std::string doc_hash;
+  std::string target_hash;
 };
 
+Json doc_of(Json row, const Trial& trial) {
+  for (std::size_t i = 0; i < trial.choices.size(); ++i)
+    row["choice" + std::to_string(i + 1)] = trial.choices[i];
+  row["choices"] = trial.choices;
+  row["answer"] = trial.target();
+  return row;
+}
+
 // The run's trials of one repeat, each with its answer; throws if one is missing.
-std::vector<Sample> samples_of(const RunRecord& run, const std::vector<Trial>& trials, std::uint32_t repeat) {
+std::vector<Sample> samples_of(const RunRecord& run, const Dataset& dataset, const std::vector<Trial>& trials,
+                               std::uint32_t repeat) {
+  const std::vector<Json> rows = pandas_rows(dataset);
   std::vector<Sample> samples;
   std::size_t planned = 0;
   std::size_t open = 0;
@@ -54,7 +68,10 @@ std::vector<Sample> samples_of(const RunRecord& run, const std::vector<Trial>& t
           fmt::format("{}: doc {} was asked with another prompt than the data set and the manifest give "
                       "(hash {}, expected {})",
                       run.folder.string(), trial.id.doc_id, record->prompt_hash, trial.prompt_hash));
-    samples.push_back({&trial, &*record, read_transcript(run, *record).content});
+    Json doc = doc_of(rows.at(trial.id.doc_id), trial);
+    std::string doc_hash = sha256_hex(python_json(doc, 2));
+    samples.push_back({&trial, &*record, read_transcript(run, *record).content, std::move(doc),
+                       std::move(doc_hash), sha256_hex(trial.target())});
   }
   if (planned == 0)
     throw InputError(fmt::format("{}: has no repeat {}: expected 0 to {}", run.folder.string(), repeat,
@@ -67,22 +84,40 @@ std::vector<Sample> samples_of(const RunRecord& run, const std::vector<Trial>& t
   return samples;
 }
 
-Json doc_of(Json row, const Trial& trial) {
-  for (std::size_t i = 0; i < trial.choices.size(); ++i)
-    row["choice" + std::to_string(i + 1)] = trial.choices[i];
-  row["choices"] = trial.choices;
-  row["answer"] = trial.target();
-  return row;
-}
-
 struct Filter {
   const char* name;
   const FilterResult& (*result)(const Score&);
+  std::vector<double> LmEvalScores::*scores;
 };
-constexpr Filter kFilters[] = {
-    {"strict-match", [](const Score& score) -> const FilterResult& { return score.strict; }},
-    {"flexible-extract", [](const Score& score) -> const FilterResult& { return score.flexible; }},
+const Filter kFilters[] = {
+    // in the order of the task's filter_list
+    {"strict-match", [](const Score& score) -> const FilterResult& { return score.strict; },
+     &LmEvalScores::strict},
+    {"flexible-extract", [](const Score& score) -> const FilterResult& { return score.flexible; },
+     &LmEvalScores::flexible},
 };
+
+Json sample_json(const Sample& sample, const Filter& filter, const SamplingConfig& sampling) {
+  const Trial& trial = *sample.trial;
+  const FilterResult& result = filter.result(sample.record->score);
+  return {
+      {"doc_id", trial.id.doc_id},
+      {"doc", sample.doc},
+      {"target", trial.target()},
+      {"arguments",
+       {{"gen_args_0",
+         {{"arg_0", Json::array({messages_json(trial.prompt)})},
+          {"arg_1", lm_eval_generation_kwargs(sampling, sample.record->seed)}}}}},
+      {"resps", Json::array({Json::array({sample.content})})},
+      {"filtered_resps", Json::array({result.extracted})},
+      {"filter", filter.name},
+      {"metrics", Json::array({"exact_match"})},
+      {"doc_hash", sample.doc_hash},
+      {"prompt_hash", trial.prompt_hash},
+      {"target_hash", sample.target_hash},
+      {"exact_match", result.correct ? 1.0 : 0.0},
+  };
+}
 
 // As lm-eval names it: local time with microseconds.
 std::string timestamp() {
@@ -103,50 +138,27 @@ LmEvalFiles export_lm_eval(const RunRecord& run, const Dataset& dataset, const f
                                  dataset.path.string(), run.manifest.dataset_path,
                                  run.manifest.dataset_sha256, dataset.sha256));
   const std::vector<Trial> trials = make_trials(dataset, run.manifest.trials);
-  const std::vector<Sample> samples = samples_of(run, trials, repeat);
-  const std::vector<Json> rows = pandas_rows(dataset);
+  const std::vector<Sample> samples = samples_of(run, dataset, trials, repeat);
 
   std::string lines;
   std::string hashes;
   LmEvalScores scores;
   for (const auto& filter : kFilters) {
-    for (const auto& [trial, record, content] : samples) {
-      const Json doc = doc_of(rows.at(trial->id.doc_id), *trial);
-      const std::string messages = python_json(Json::array({{{"role", "user"}, {"content", trial->prompt}}}));
-      const FilterResult& result = filter.result(record->score);
-      const double exact_match = result.correct ? 1.0 : 0.0;
-      const std::string doc_hash = sha256_hex(python_json(doc, {.indent = 2}));
-      const std::string target_hash = sha256_hex(trial->target());
-      const Json line = {
-          {"doc_id", trial->id.doc_id},
-          {"doc", doc},
-          {"target", trial->target()},
-          {"arguments",
-           {{"gen_args_0",
-             {{"arg_0", Json::array({messages})},
-              {"arg_1", lm_eval_generation_kwargs(run.manifest.sampling, record->seed)}}}}},
-          {"resps", Json::array({Json::array({content})})},
-          {"filtered_resps", Json::array({result.extracted})},
-          {"filter", filter.name},
-          {"metrics", Json::array({"exact_match"})},
-          {"doc_hash", doc_hash},
-          {"prompt_hash", trial->prompt_hash},
-          {"target_hash", target_hash},
-          {"exact_match", exact_match},
-      };
-      lines += python_json(line) + "\n";
-      hashes += doc_hash + trial->prompt_hash + target_hash;
-      (&filter == kFilters ? scores.strict : scores.flexible).push_back(exact_match);
+    for (const auto& sample : samples) {
+      lines += python_json(sample_json(sample, filter, run.manifest.sampling)) + "\n";
+      hashes += sample.doc_hash + sample.trial->prompt_hash + sample.target_hash;
+      (scores.*filter.scores).push_back(filter.result(sample.record->score).correct ? 1.0 : 0.0);
     }
   }
   scores.task_hash = sha256_hex(hashes);
 
   make_private_folder(out);
   const std::string time = timestamp();
-  const LmEvalFiles files{out / ("results_" + time + ".json"),
-                          out / fmt::format("samples_{}_{}.jsonl", run.manifest.task_name, time)};
+  const LmEvalFiles files{
+      out / ("results_" + time + ".json"),
+      out / fmt::format("samples_{}_{}.jsonl", lm_eval_sanitized(run.manifest.task_name), time)};
   replace_file(files.samples, lines);
-  replace_file(files.results, python_json(lm_eval_results(run.manifest, scores), {.indent = 2}));
+  replace_file(files.results, python_json(lm_eval_results(run.manifest, scores), 2));
   return files;
 }
 

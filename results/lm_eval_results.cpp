@@ -53,14 +53,6 @@ Json unix_seconds(std::string_view utc) {
   return static_cast<double>(days) * 86400.0 + number(11, 2) * 3600 + number(14, 2) * 60 + number(17, 2);
 }
 
-Json fields(const SamplingConfig& sampling) {
-  Json json = Json::object();
-  for_each_sampling_field(sampling, [&](const char* name, const auto& field) {
-    if (field) json[name] = *field;
-  });
-  return json;
-}
-
 Json model_args(const RunnerInfo& runner) {
   std::string url = runner.url;
   while (!url.empty() && url.back() == '/') url.pop_back();
@@ -139,8 +131,9 @@ Json task_config(const Manifest& manifest) {
 // What --gen_kwargs would have had to say.
 Json gen_kwargs(const SamplingConfig& sampling) {
   const Json of_task = {{"until", {"</s>"}}, {"do_sample", false}, {"temperature", 0.0}};
+  const Json sent = lm_eval_generation_kwargs(sampling);
   Json changed = Json::object();
-  for (const auto& [name, value] : lm_eval_generation_kwargs(sampling).items())
+  for (const auto& [name, value] : sent.items())
     if (!of_task.contains(name) || of_task[name] != value) changed[name] = value;
   return changed;
 }
@@ -160,7 +153,9 @@ Json lm_eval_generation_kwargs(const SamplingConfig& sampling, std::optional<std
   Json kwargs = {{"until", sampling.stop}, {"do_sample", sampling.temperature.value_or(1.0) > 0}};
   if (sampling.temperature) kwargs["temperature"] = *sampling.temperature;
   if (sampling.max_tokens != kDefaultMaxTokens) kwargs["max_gen_toks"] = sampling.max_tokens;
-  for (const auto& [name, value] : fields(sampling).items()) kwargs[name] = value;
+  for_each_sampling_field(sampling, [&](const char* name, const auto& field) {
+    if (field) kwargs[name] = *field;
+  });
   if (sampling.thinking != Thinking::absent)
     kwargs["chat_template_kwargs"] = {{"enable_thinking", sampling.thinking == Thinking::required}};
   if (sampling.seed_rule == SeedRule::per_trial && seed) kwargs["seed"] = *seed;

@@ -25,7 +25,7 @@ struct LmEvalScores {
 };
 nlohmann::ordered_json lm_eval_results(const Manifest& manifest, const LmEvalScores& scores);
 
-// Of a model's name, for folders.
+// A name as lm-eval makes it fit for a path: no folder, no wildcard.
 std::string lm_eval_sanitized(std::string_view model_name);
 
 }  // namespace gpqa

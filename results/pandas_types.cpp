@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
-#include <map>
 #include <string_view>
 #include <system_error>
 
@@ -165,39 +164,13 @@ std::vector<Json> pandas_column(const std::vector<Cell>& cells) {
   return text_column(cells);
 }
 
-std::vector<std::string> pandas_column_names(const std::vector<std::string>& header) {
-  std::vector<std::string> names = header;
-  std::vector<std::size_t> order;  // given names keep theirs before unnamed columns get one
-  std::vector<std::size_t> unnamed;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    (names[i].empty() ? unnamed : order).push_back(i);
-    if (names[i].empty()) names[i] = "Unnamed: " + std::to_string(i);
-  }
-  order.insert(order.end(), unnamed.begin(), unnamed.end());
-  std::map<std::string, std::size_t> counts;
-  for (const std::size_t i : order) {
-    const std::string wanted = names[i];
-    std::string name = wanted;
-    std::size_t count = counts[wanted];
-    while (count > 0) {
-      counts[wanted] = count + 1;
-      name = wanted + "." + std::to_string(count);
-      count = std::find(names.begin(), names.end(), name) != names.end() ? count + 1 : counts[name];
-    }
-    names[i] = name;
-    counts[name] = count + 1;
-  }
-  return names;
-}
-
 std::vector<Json> pandas_rows(const Dataset& dataset) {
-  const auto names = pandas_column_names(dataset.columns);
   std::vector<Json> rows(dataset.cells.size(), Json::object());
-  for (std::size_t c = 0; c < names.size(); ++c) {
+  for (std::size_t c = 0; c < dataset.columns.size(); ++c) {
     std::vector<Cell> cells;
     for (const auto& row : dataset.cells) cells.push_back(row.at(c));
     auto column = pandas_column(cells);
-    for (std::size_t r = 0; r < rows.size(); ++r) rows[r][names[c]] = std::move(column[r]);
+    for (std::size_t r = 0; r < rows.size(); ++r) rows[r][dataset.columns[c]] = std::move(column[r]);
   }
   return rows;
 }

@@ -15,9 +15,6 @@ namespace gpqa {
 // An integer column with nulls becomes doubles. Holds for files of up to 10,000 rows, which are read at once.
 std::vector<nlohmann::ordered_json> pandas_column(const std::vector<Cell>& cells);
 
-// "Unnamed: 3" for an empty name, "a.1" for a second "a".
-std::vector<std::string> pandas_column_names(const std::vector<std::string>& header);
-
 // lm-eval's `doc` of each row, without what the task adds to it.
 std::vector<nlohmann::ordered_json> pandas_rows(const Dataset& dataset);
 

@@ -3,68 +3,17 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdint>
 #include <string_view>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "prompts/python_json_string.h"
+
 namespace gpqa {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// The code point at `i` of valid UTF-8, which is then behind it.
-std::uint32_t next_code_point(std::string_view text, std::size_t& i) {
-  const auto lead = static_cast<unsigned char>(text[i++]);
-  if (lead < 0x80) return lead;
-  const int more = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
-  std::uint32_t code = lead & (0x3FU >> more);
-  for (int k = 0; k < more && i < text.size(); ++k)
-    code = code << 6 | (static_cast<unsigned char>(text[i++]) & 0x3FU);
-  return code;
-}
-
-void append_string(std::string& out, std::string_view text, bool ensure_ascii) {
-  out += '"';
-  for (std::size_t i = 0; i < text.size();) {
-    const std::size_t start = i;
-    const std::uint32_t code = next_code_point(text, i);
-    switch (code) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      case '\f':
-        out += "\\f";
-        break;
-      case '\b':
-        out += "\\b";
-        break;
-      default:
-        // Python escapes DEL only with ensure_ascii's regular expression, [^ -~].
-        if (code < 0x20 || (ensure_ascii && code >= 0x7F && code < 0x10000))
-          out += fmt::format("\\u{:04x}", code);
-        else if (ensure_ascii && code >= 0x10000)
-          out +=
-              fmt::format("\\u{:04x}\\u{:04x}", 0xD800 + ((code - 0x10000) >> 10), 0xDC00 + (code & 0x3FF));
-        else
-          out += text.substr(start, i - start);
-    }
-  }
-  out += '"';
-}
 
 std::string json_number(double value) {
   if (std::isnan(value)) return "NaN";
@@ -72,42 +21,34 @@ std::string json_number(double value) {
   return python_repr(value);
 }
 
-void append(std::string& out, const Json& value, PythonJsonStyle style, int depth) {
+void append(std::string& out, const Json& value, int indent, int depth) {
   const auto line = [&](int d) {
-    if (style.indent > 0) out += '\n' + std::string(static_cast<std::size_t>(style.indent * d), ' ');
+    if (indent > 0) out += '\n' + std::string(static_cast<std::size_t>(indent * d), ' ');
   };
-  const std::string_view comma = style.indent > 0 ? "," : ", ";
+  const auto list = [&](char open, char close, auto&& append_item) {
+    out += open;
+    bool first = true;
+    for (const auto& item : value.items()) {
+      if (!first) out += indent > 0 ? "," : ", ";
+      first = false;
+      line(depth + 1);
+      append_item(item);
+    }
+    if (!first) line(depth);
+    out += close;
+  };
   switch (value.type()) {
-    case Json::value_t::object: {
-      out += '{';
-      bool first = true;
-      for (const auto& [key, item] : value.items()) {
-        if (!first) out += comma;
-        first = false;
-        line(depth + 1);
-        append_string(out, key, style.ensure_ascii);
-        out += ": ";
-        append(out, item, style, depth + 1);
-      }
-      if (!first) line(depth);
-      out += '}';
+    case Json::value_t::object:
+      list('{', '}', [&](const auto& item) {
+        out += python_json_string(item.key()) + ": ";
+        append(out, item.value(), indent, depth + 1);
+      });
       break;
-    }
-    case Json::value_t::array: {
-      out += '[';
-      bool first = true;
-      for (const auto& item : value) {
-        if (!first) out += comma;
-        first = false;
-        line(depth + 1);
-        append(out, item, style, depth + 1);
-      }
-      if (!first) line(depth);
-      out += ']';
+    case Json::value_t::array:
+      list('[', ']', [&](const auto& item) { append(out, item.value(), indent, depth + 1); });
       break;
-    }
     case Json::value_t::string:
-      append_string(out, value.get_ref<const std::string&>(), style.ensure_ascii);
+      out += python_json_string(value.get_ref<const std::string&>());
       break;
     case Json::value_t::number_float:
       out += json_number(value.get<double>());
@@ -151,9 +92,9 @@ std::string python_repr(double value) {
   return out + digits.substr(0, point) + "." + digits.substr(point);
 }
 
-std::string python_json(const Json& value, PythonJsonStyle style) {
+std::string python_json(const Json& value, int indent) {
   std::string out;
-  append(out, value, style, 0);
+  append(out, value, indent, 0);
   return out;
 }
 

@@ -69,23 +69,23 @@ bool is_open(const TrialRecord& record) {
 
 // By id, one a trial: the first whole one, unless that one failed.
 std::vector<TrialRecord> one_per_trial(std::vector<TrialRecord> records, const fs::path& path) {
-  const auto by_id = [](const TrialRecord& a, const TrialRecord& b) { return a.id < b.id; };
-  if (!std::is_sorted(records.begin(), records.end(), by_id))
-    std::stable_sort(records.begin(), records.end(), by_id);
-  std::size_t kept = 0;
-  for (auto& record : records) {
-    if (kept == 0 || records[kept - 1].id < record.id) {
-      if (&records[kept] != &record) records[kept] = std::move(record);
-      ++kept;
-    } else if (is_open(records[kept - 1])) {
-      records[kept - 1] = std::move(record);
-    } else if (canonical(records[kept - 1]) != canonical(record)) {
+  std::vector<TrialRecord*> by_id;  // moving pointers is cheaper than moving records
+  by_id.reserve(records.size());
+  for (auto& record : records) by_id.push_back(&record);
+  std::stable_sort(by_id.begin(), by_id.end(), [](const auto* a, const auto* b) { return a->id < b->id; });
+  std::vector<TrialRecord> kept;
+  kept.reserve(records.size());
+  for (auto* record : by_id) {
+    if (kept.empty() || kept.back().id < record->id) {
+      kept.push_back(std::move(*record));
+    } else if (is_open(kept.back())) {
+      kept.back() = std::move(*record);
+    } else if (canonical(kept.back()) != canonical(*record)) {
       throw InputError(fmt::format("{}: two records of {} differ, so one of them is not of this run",
-                                   path.string(), name_of(record.id)));
+                                   path.string(), name_of(record->id)));
     }
   }
-  records.resize(kept);
-  return records;
+  return kept;
 }
 
 struct Journal {
@@ -95,6 +95,7 @@ struct Journal {
 
 Journal read_journal(std::string_view text, const fs::path& path) {
   Journal journal;
+  journal.records.reserve(static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')));
   std::size_t number = 0;
   while (journal.whole_bytes < text.size()) {
     const std::size_t end = text.find('\n', journal.whole_bytes);
@@ -155,7 +156,8 @@ std::string shown(const Json& flat, const std::string& field) {
   constexpr std::size_t kLongest = 300;
   if (!flat.contains(field)) return "absent";
   const Json& value = flat[field];
-  std::string text = value.is_string() ? "'" + value.get<std::string>() + "'" : value.dump();
+  std::string text =
+      value.is_string() ? fmt::format("'{}'", value.get_ref<const std::string&>()) : value.dump();
   if (text.size() > kLongest) {
     std::size_t cut = kLongest;
     while ((static_cast<unsigned char>(text[cut]) & 0xC0U) == 0x80) --cut;  // not inside a code point

@@ -16,27 +16,12 @@
 #include "results/run_journal.h"
 #include "tests/catch.h"
 #include "tests/results/sample_run.h"
+#include "tests/results/temporary_folder.h"
 
 namespace gpqa {
 namespace {
 
 namespace fs = std::filesystem;
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string path = (fs::temp_directory_path() / "gpqa-journal-XXXXXX").string();
-    if (::mkdtemp(path.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path_ = path;
-  }
-  ~TemporaryFolder() { fs::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 std::string bytes_of(const fs::path& path) {
   return read_whole_file(path);

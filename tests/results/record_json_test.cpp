@@ -82,7 +82,7 @@ TEST_CASE("Every sampling field is kept exactly and is part of the identity") {
 
 TEST_CASE("Doubles of any size come back bit for bit") {
   std::mt19937_64 random(7);
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < 5'000; ++i) {
     const std::uint64_t bits = random();
     double value = 0;
     std::memcpy(&value, &bits, sizeof value);
@@ -229,7 +229,7 @@ TEST_CASE("The record reader accepts only JSON, and reads it as a JSON library d
   record.error = "caf\xC3\xA9 \\ \"x\" \x01 \xF0\x9D\x84\x9E";
   const std::string line = to_json(record).dump();
   int accepted = 0;
-  for (int i = 0; i < 60'000; ++i) {
+  for (int i = 0; i < 20'000; ++i) {
     std::string changed = line;
     for (std::uint32_t n = 1 + random() % 2; n > 0; --n) {
       const std::size_t at = random() % changed.size();
@@ -258,7 +258,7 @@ TEST_CASE("The record reader accepts only JSON, and reads it as a JSON library d
     } catch (const InputError&) {
     }
   }
-  CHECK(accepted > 1000);  // mutations inside strings and numbers
+  CHECK(accepted > 300);  // mutations inside strings and numbers
 }
 
 TEST_CASE("Escapes in strings are decoded, lone surrogates refused") {
