@@ -1,0 +1,71 @@
+#include "runners/remote/sse_reader.h"
+
+namespace gpqa {
+
+bool SseReader::end_line(std::string_view line, const std::function<bool(std::string_view)>& on_event) {
+  constexpr std::string_view kData = "data";
+  if (line.empty()) {
+    const bool go_on = !has_data_ || on_event(data_);
+    data_.clear();
+    has_data_ = false;
+    return go_on;
+  }
+  const auto colon = line.find(':');
+  if (line.substr(0, colon) != kData) {
+    return true;
+  }
+  std::string_view value = colon == std::string_view::npos ? "" : line.substr(colon + 1);
+  if (value.starts_with(' ')) {
+    value.remove_prefix(1);
+  }
+  if (has_data_) {
+    data_.push_back('\n');
+  }
+  data_.append(value);
+  has_data_ = true;
+  if (data_.size() > max_event_bytes_) {
+    throw SseError("an event of more than " + std::to_string(max_event_bytes_) + " bytes");
+  }
+  return true;
+}
+
+void SseReader::feed(std::string_view bytes, const std::function<bool(std::string_view)>& on_event) {
+  if (after_cr_ && !bytes.empty()) {
+    after_cr_ = false;
+    if (bytes.front() == '\n') {
+      bytes.remove_prefix(1);
+    }
+  }
+  while (!bytes.empty()) {
+    const auto end = bytes.find_first_of("\r\n");
+    if (end == std::string_view::npos) {
+      line_.append(bytes);
+      if (line_.size() > max_event_bytes_) {
+        throw SseError("a line of more than " + std::to_string(max_event_bytes_) + " bytes");
+      }
+      return;
+    }
+    bool go_on = true;
+    if (line_.empty()) {
+      go_on = end_line(bytes.substr(0, end), on_event);
+    } else {
+      line_.append(bytes.substr(0, end));
+      go_on = end_line(line_, on_event);
+      line_.clear();
+    }
+    const bool cr = bytes[end] == '\r';
+    bytes.remove_prefix(end + 1);
+    if (cr) {
+      if (bytes.empty()) {
+        after_cr_ = true;
+      } else if (bytes.front() == '\n') {
+        bytes.remove_prefix(1);
+      }
+    }
+    if (!go_on) {
+      return;
+    }
+  }
+}
+
+}  // namespace gpqa

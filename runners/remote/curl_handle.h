@@ -1,0 +1,39 @@
+// libcurl's handles, owned; and the settings that every request of ours shares.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <curl/curl.h>
+
+#include "runners/remote/http_client.h"
+
+namespace gpqa {
+
+// CURL and CURLM are both void to the compiler, so each has a deleter of its own.
+template <auto Free>
+struct CurlDelete {
+  template <class T>
+  void operator()(T* p) const {
+    Free(p);
+  }
+};
+using CurlEasy = std::unique_ptr<CURL, CurlDelete<&curl_easy_cleanup>>;
+using CurlMulti = std::unique_ptr<CURLM, CurlDelete<&curl_multi_cleanup>>;
+using CurlHeaders = std::unique_ptr<curl_slist, CurlDelete<&curl_slist_free_all>>;
+
+CurlEasy make_easy();    // throws std::runtime_error if libcurl can't
+CurlMulti make_multi();  // likewise
+
+// "http://HOST:PORT/v1/" and the like -> "http://HOST:PORT": people paste all kinds. Throws InputError.
+std::string base_url(const std::string& url);
+
+// Address, time-out of the connection, TLS verified, no redirects, no signals, no proxy for the loopback.
+void apply_common(CURL* easy, const HttpOptions& options, const std::string& base, const std::string& path);
+// "Authorization: Bearer" where there is a key, and the content type of a JSON body.
+CurlHeaders request_headers(const HttpOptions& options, bool json_body);
+
+// What a failed transfer means, in words: who didn't answer, why, what to look at.
+std::string describe_failure(const std::string& base, CURLcode code, const char* details);
+
+}  // namespace gpqa
