@@ -154,7 +154,7 @@ LmEvalFiles export_lm_eval(const RunRecord& run, const Dataset& dataset, const f
 
   make_private_folder(out);
   const std::string time = timestamp();
-  const LmEvalFiles files{
+  LmEvalFiles files{
       out / ("results_" + time + ".json"),
       out / fmt::format("samples_{}_{}.jsonl", lm_eval_sanitized(run.manifest.task_name), time)};
   replace_file(files.samples, lines);

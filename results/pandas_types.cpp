@@ -62,6 +62,7 @@ Integer as_integer(std::string_view text, std::uint64_t most_positive, std::uint
 
 std::vector<Json> text_column(const std::vector<Cell>& cells) {
   std::vector<Json> column;
+  column.reserve(cells.size());
   for (const auto& cell : cells) column.push_back(cell ? Json(*cell) : Json());
   return column;
 }
@@ -69,6 +70,7 @@ std::vector<Json> text_column(const std::vector<Cell>& cells) {
 // pandas keeps the texts of nulls here; they mostly were empty.
 std::vector<Json> unfiltered_text_column(const std::vector<Cell>& cells) {
   std::vector<Json> column;
+  column.reserve(cells.size());
   for (const auto& cell : cells) column.emplace_back(cell.value_or(""));
   return column;
 }

@@ -80,15 +80,16 @@ std::string python_repr(double value) {
   std::string digits(1, text.front());
   if (e > 2) digits += text.substr(2, e - 2);
 
-  const auto count = static_cast<int>(digits.size());
   if (exponent < -4 || exponent >= 16) {
     out += digits[0];
-    if (count > 1) out += "." + digits.substr(1);
+    if (digits.size() > 1) out += "." + digits.substr(1);
     return out + fmt::format("e{}{:02}", exponent < 0 ? '-' : '+', std::abs(exponent));
   }
-  if (exponent < 0) return out + "0." + std::string(static_cast<std::size_t>(-exponent - 1), '0') + digits;
-  const auto point = static_cast<std::size_t>(exponent + 1);  // digits in front of it
-  if (count <= exponent + 1) return out + digits + std::string(point - digits.size(), '0') + ".0";
+  const auto zeros = [](std::size_t n) { return std::string(n, '0'); };
+  const auto places = static_cast<std::size_t>(std::abs(exponent));
+  if (exponent < 0) return out + "0." + zeros(places - 1) + digits;
+  const std::size_t point = places + 1;  // digits in front of it
+  if (digits.size() <= point) return out + digits + zeros(point - digits.size()) + ".0";
   return out + digits.substr(0, point) + "." + digits.substr(point);
 }
 

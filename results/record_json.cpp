@@ -176,7 +176,7 @@ std::string without_folder(const std::string& model_id) {
 
 void flatten(const Json& json, const std::string& prefix, Json& flat) {
   for (const auto& [key, value] : json.items()) {
-    const std::string name = prefix.empty() ? key : prefix + "." + key;
+    const std::string name = prefix.empty() ? key : fmt::format("{}.{}", prefix, key);
     if (value.is_object())
       flatten(value, name, flat);
     else

@@ -359,6 +359,7 @@ void rewrite_trials(const fs::path& folder, const std::vector<TrialRecord>& tria
   read_manifest(folder);
   const PosixFile lock = lock_folder(folder);
   std::vector<const TrialRecord*> by_id;
+  by_id.reserve(trials.size());
   for (const auto& record : trials) by_id.push_back(&record);
   std::sort(by_id.begin(), by_id.end(), [](const auto* a, const auto* b) { return a->id < b->id; });
   std::string text;
