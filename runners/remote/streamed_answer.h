@@ -1,0 +1,79 @@
+// One answer as it streams in, chunk by chunk, until it is a Completion.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "runners/completion.h"
+#include "runners/remote/wire_format.h"
+#include "runners/sampling_config.h"
+
+namespace gpqa {
+
+// A chunk that is no chunk of a chat completion (invalid JSON or UTF-8, wrong types): a fault of the
+// transport.
+class StreamError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+class StreamedAnswer {
+ public:
+  // Reads the data of one event; hears its text as it comes. Throws StreamError.
+  void add(std::string_view data, const std::function<void(std::string_view)>& on_text);
+
+  bool done() const { return done_; }                                 // [DONE] came
+  const std::optional<ServerError>& error() const { return error_; }  // an error event came
+  bool has_finish_reason() const { return !finish_reason_.empty(); }
+  std::size_t text_bytes() const { return content_.size() + reasoning_.size(); }
+  std::int64_t tokens_so_far() const { return std::max(predicted_, chunks_); }
+
+  // Moves the text into `completion` and says how it ended. `slot_context` 0: unknown.
+  // `asked` as sampling_fields sent it.
+  void finish(const SamplingConfig& sampling, const nlohmann::ordered_json& asked, std::int64_t slot_context,
+              Completion& completion) &&;
+
+ private:
+  enum class Part { none, reasoning, content };
+  void add_delta(const nlohmann::ordered_json& delta, const std::function<void(std::string_view)>& on_text);
+  void count_tokens(Part part);
+  void split_left_in_tags(const SamplingConfig& sampling, Completion& completion);
+
+  std::string content_;
+  std::string reasoning_;
+  std::string finish_reason_;
+  std::string sampled_with_;  // JSON of generation_settings
+  std::optional<ServerError> error_;
+  bool done_ = false;
+  bool truncated_ = false;
+  bool chunk_counts_ = false;  // this chunk says how many tokens it ends at
+  bool counted_ = false;       // those with text did
+  std::int64_t predicted_ = 0;  // timings.predicted_n of the latest chunk
+  std::int64_t counted_until_ = 0;
+  std::int64_t chunks_ = 0;
+  std::int64_t reasoning_tokens_ = 0;
+  std::int64_t content_tokens_ = 0;
+  Part part_ = Part::none;
+  TokenCounts usage_;
+  double prompt_ms_ = 0;
+  double predicted_ms_ = 0;
+};
+
+// How a whole answer ended; a pure function of what is known about it.
+struct Ending {
+  std::string_view finish_reason;
+  bool has_content = false;
+  bool truncated = false;  // the server says that the context was full
+  TokenCounts tokens;
+};
+Outcome classify_ending(const Ending& ending, const SamplingConfig& sampling, std::int64_t slot_context);
+
+}  // namespace gpqa

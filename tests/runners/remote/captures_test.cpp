@@ -1,0 +1,139 @@
+// What a real llama-server (b11434) answered, byte for byte.
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+
+#include <nlohmann/json.hpp>
+
+#include "runners/remote/sse_reader.h"
+#include "runners/remote/streamed_answer.h"
+#include "tests/catch.h"
+
+namespace gpqa {
+namespace {
+
+using Json = nlohmann::ordered_json;
+const std::filesystem::path kCaptures = GPQA_TEST_DATA "/llama-server";
+
+std::string read(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// A whole answer says in `message` what a stream says in deltas.
+StreamedAnswer answer_of(const std::string& body) {
+  StreamedAnswer answer;
+  const auto ignore = [](std::string_view) {};
+  if (body.starts_with("data:")) {
+    SseReader reader;
+    reader.feed(body, [&](std::string_view event) {
+      answer.add(event, ignore);
+      return true;
+    });
+    return answer;
+  }
+  Json whole = Json::parse(body);
+  if (whole.contains("choices") && whole["choices"][0].contains("message")) {
+    whole["choices"][0]["delta"] = whole["choices"][0]["message"];
+  }
+  answer.add(whole.dump(), ignore);
+  return answer;
+}
+
+Completion completion_of(const std::string& name, std::int64_t max_tokens = 100000,
+                         std::int64_t budget = 8192) {
+  SamplingConfig sampling;
+  sampling.max_tokens = max_tokens;
+  sampling.reasoning_budget = budget;
+  Completion completion;
+  answer_of(read(kCaptures / (name + ".body"))).finish(sampling, sampling_fields(sampling, 1), 0, completion);
+  return completion;
+}
+
+TEST_CASE("every captured body is read, and none of them throws") {
+  int bodies = 0;
+  int chats = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(kCaptures)) {
+    if (entry.path().extension() != ".body") {
+      continue;
+    }
+    ++bodies;
+    INFO(entry.path());
+    const auto body = read(entry.path());
+    if (!body.starts_with("data:") && !Json::parse(body, nullptr, false).is_object()) {
+      continue;  // metrics, arrays
+    }
+    const auto answer = answer_of(body);
+    chats += answer.has_finish_reason() ? 1 : 0;
+    CHECK((answer.has_finish_reason() || answer.error() || answer.text_bytes() == 0));
+  }
+  CHECK(bodies == 74);
+  CHECK(chats > 25);
+}
+
+TEST_CASE("captured endings are what they were") {
+  const std::map<std::string, Outcome> expected = {
+      {"chat_pinned", Outcome::stop},           {"chat_stream_usage", Outcome::stop},
+      {"parse_eog_in_thinking", Outcome::stop}, {"ctx_full", Outcome::context_full},
+      {"parse_second_block", Outcome::stop},    {"budget16_hit", Outcome::stop}};
+  for (const auto& [name, outcome] : expected) {
+    INFO(name);
+    CHECK(completion_of(name).outcome == outcome);
+  }
+  CHECK(completion_of("cut_at_1", 1).outcome == Outcome::cut_in_reasoning);
+  CHECK(completion_of("cut_at_2", 2).outcome == Outcome::cut_in_reasoning);
+  CHECK(completion_of("cut_at_2", 2).content.empty());
+  CHECK(completion_of("cut_at_2", 2).raw == "<|channel>thought");
+  CHECK(completion_of("cut_at_2_stream", 2).outcome == Outcome::cut_in_reasoning);
+  CHECK(completion_of("cut_in_reasoning", 6).outcome == Outcome::cut_in_reasoning);
+  CHECK(completion_of("cut_in_reasoning_stream", 6).outcome == Outcome::cut_in_reasoning);
+  CHECK(completion_of("logprobs", 4).outcome == Outcome::cut_in_reasoning);
+}
+
+TEST_CASE("captured text comes through whole, tags left in are split") {
+  CHECK(completion_of("budget16_hit").content == "The correct answer is (A).");
+  CHECK(completion_of("budget16_hit").reasoning ==
+        "Let us compare hold the and with care hold true energy with can hold true");
+  const auto none = completion_of("reasoning_format_none");
+  CHECK(none.reasoning.starts_with("Let"));
+  CHECK(none.content.find("<|channel>") == std::string::npos);
+  CHECK(none.raw.has_value());
+}
+
+TEST_CASE("captured streams count their tokens") {
+  const auto done = completion_of("chat_stream_usage");
+  CHECK(done.tokens.prompt == 38);
+  CHECK(done.tokens.completion == 64);
+  CHECK_FALSE(done.tokens.reasoning.has_value());  // captured without timings_per_token
+  CHECK(done.timing.predicted_ms == Approx(296.01));
+}
+
+TEST_CASE("captured settings are read back") {
+  const auto json = Json::parse(completion_of("chat_pinned").sampled_with);
+  CHECK(json["dry_sequence_breakers"] == Json({"\n", ":", "\"", "*"}));
+  CHECK(json["seed"] == 1);
+  CHECK_FALSE(json.contains("grammar"));
+}
+
+TEST_CASE("captured errors are told apart") {
+  const auto of = [](const std::string& name) {
+    const auto answer = answer_of(read(kCaptures / (name + ".body")));
+    REQUIRE(answer.error().has_value());
+    return classify(*answer.error());
+  };
+  CHECK(of("parse_bad_channel") == ErrorClass::lost_parse);
+  CHECK(of("parse_bad_channel_stream") == ErrorClass::lost_parse);
+  for (const char* name : {"kv_exhaust_1", "kv_exhaust_2", "kv_exhaust_3", "kv_exhaust_4"}) {
+    CHECK(of(name) == ErrorClass::context_pool);
+  }
+  for (const char* name :
+       {"err_404", "err_bad_json", "err_bad_type", "err_dry_last_n_neg", "err_no_key", "err_wrong_key",
+        "err_too_long", "err_too_long_stream", "err_n5", "err_max_tokens_neg2"}) {
+    INFO(name);
+    CHECK(of(name) == ErrorClass::ours);
+  }
+}
+
+}  // namespace
+}  // namespace gpqa

@@ -1,0 +1,272 @@
+// The runner against everything a server can do; each request must be done exactly once.
+#include <chrono>
+#include <map>
+
+#include "runners/remote/llama_server_runner.h"
+#include "runners/runner_errors.h"
+#include "tests/catch.h"
+#include "tests/runners/remote/fault_server.h"
+
+namespace gpqa {
+namespace {
+
+using gpqa_test::Connection;
+using gpqa_test::FaultServer;
+
+struct Questions : RequestSource {
+  std::uint32_t next_id = 0;
+  std::uint32_t count;
+  explicit Questions(std::uint32_t n) : count(n) {}
+  std::optional<Request> next() override {
+    if (next_id == count) {
+      return std::nullopt;
+    }
+    const auto id = next_id++;
+    return Request{.id = {.doc_id = id, .repeat = 0}, .prompt = "question " + std::to_string(id), .seed = id};
+  }
+};
+
+struct Answers : Sink {
+  std::map<std::uint32_t, Completion> done;
+  std::string deltas;
+  std::stop_source stop;
+  bool stop_at_first_delta = false;
+  void on_delta(TrialId, std::string_view text) override {
+    deltas += text;
+    if (stop_at_first_delta) {
+      stop.request_stop();
+    }
+  }
+  void on_done(Completion completion) override {
+    const auto id = completion.id.doc_id;
+    CHECK(done.emplace(id, std::move(completion)).second);
+  }
+};
+
+LlamaServerOptions fast_options(const std::string& url) {
+  LlamaServerOptions options;
+  options.http.url = url;
+  options.http.connect_timeout_s = 5;
+  options.sampling.max_tokens = 100;
+  options.sampling.thinking = Thinking::absent;
+  options.stall_timeout_s = 0.4;
+  options.retry = {.max_retries = 3, .first_delay_s = 0.01, .max_delay_s = 0.05};
+  return options;
+}
+
+Answers ask(const std::string& url, std::uint32_t questions = 1, std::int64_t concurrency = 1) {
+  RunnerInfo info;
+  info.concurrency = concurrency;
+  info.model_id = "m";
+  LlamaServerRunner runner(fast_options(url), info);
+  Questions source(questions);
+  Answers answers;
+  runner.run(source, answers, answers.stop.get_token());
+  CHECK(answers.done.size() == questions);
+  return answers;
+}
+
+// The faults of `bad` first, then a whole answer.
+Completion after_fault(const std::function<void(const Connection&)>& bad, int times = 1) {
+  FaultServer server([&](int n, const std::string&, const Connection& client) {
+    if (n < times) {
+      bad(client);
+    } else {
+      client.send(gpqa_test::whole_answer());
+    }
+  });
+  auto completion = ask(server.url()).done.at(0);
+  CHECK_FALSE(server.kept_open());
+  return completion;
+}
+
+TEST_CASE("an answer is streamed and delivered once") {
+  FaultServer server(
+      [](int, const std::string&, const Connection& client) { client.send(gpqa_test::whole_answer("(B)")); });
+  const auto answers = ask(server.url(), 5, 2);
+  CHECK(answers.deltas == "(B)(B)(B)(B)(B)");
+  for (const auto& [id, completion] : answers.done) {
+    CHECK(completion.outcome == Outcome::stop);
+    CHECK(completion.content == "(B)");
+    CHECK(completion.retries == 0);
+    CHECK(completion.tokens.completion == 5);
+  }
+  CHECK(server.most_at_once() <= 2);
+}
+
+TEST_CASE("faults of the transport are tried again, and counted") {
+  using gpqa_test::content_event;
+  using gpqa_test::error_page;
+  using gpqa_test::llama_error;
+  using gpqa_test::stream_head;
+  const std::map<std::string, std::function<void(const Connection&)>> faults = {
+      {"closed before an answer", [](const Connection&) {}},
+      {"reset before an answer", [](const Connection& c) { c.reset(); }},
+      {"reset inside the stream",
+       [](const Connection& c) {
+         c.send(stream_head() + content_event("(C)"));
+         c.reset();
+       }},
+      {"no [DONE]", [](const Connection& c) { c.send(stream_head() + content_event("(C)")); }},
+      {"no finish reason",
+       [](const Connection& c) { c.send(stream_head() + content_event("(C)") + "data: [DONE]\n\n"); }},
+      {"half an event", [](const Connection& c) { c.send(stream_head() + "data: {\"choices\":[{\"del"); }},
+      {"a stall",
+       [](const Connection& c) {
+         c.send(stream_head() + content_event("(C)"));
+         c.wait_for_close(5);
+       }},
+      {"loading", [](const Connection& c) { c.send(error_page(503, llama_error(503, "Loading model"))); }},
+      {"too many", [](const Connection& c) { c.send(error_page(429, "{}", "Retry-After: 0\r\n")); }},
+      {"bad gateway", [](const Connection& c) { c.send(error_page(502, "<html>")); }},
+      {"compute error",
+       [](const Connection& c) { c.send(error_page(500, llama_error(500, "Compute error."))); }},
+      {"not a stream", [](const Connection& c) { c.send(error_page(200, "{\"choices\":[]}")); }},
+      {"invalid JSON", [](const Connection& c) { c.send(stream_head() + "data: {nonsense\n\n"); }},
+      {"invalid UTF-8", [](const Connection& c) { c.send(stream_head() + content_event("\xFF")); }},
+      {"an error event",
+       [](const Connection& c) { c.send(stream_head() + gpqa_test::event(llama_error(500, "slot died"))); }},
+      {"no HTTP", [](const Connection& c) { c.send("SSH-2.0-x\r\n"); }},
+  };
+  for (const auto& [name, fault] : faults) {
+    INFO(name);
+    const auto completion = after_fault(fault, 2);
+    CHECK(completion.outcome == Outcome::stop);
+    CHECK(completion.content == "(A)");
+    CHECK(completion.retries == 2);
+  }
+}
+
+TEST_CASE("retries are bounded, then the trial failed with the last reason") {
+  const auto completion =
+      after_fault([](const Connection& c) { c.send(gpqa_test::error_page(502, "gone")); }, 100);
+  CHECK(completion.outcome == Outcome::failed);
+  CHECK(completion.retries == 3);
+  CHECK_THAT(completion.error, Catch::Contains("HTTP 502: gone (after 3 retries)"));
+  CHECK(completion.content.empty());
+}
+
+TEST_CASE("a refused connection is tried again and then failed in words") {
+  std::string url;
+  {
+    const FaultServer gone([](int, const std::string&, const Connection&) {});
+    url = gone.url();
+  }
+  const auto completion = ask(url).done.at(0);
+  CHECK(completion.outcome == Outcome::failed);
+  CHECK_THAT(completion.error, Catch::Contains("Is llama-server running there?"));
+}
+
+TEST_CASE("a parse that the server lost is a result, with what had come of it") {
+  const std::string message = "The model produced output that does not match the expected peg-gemma4 format";
+  const auto as_body = after_fault(
+      [&](const Connection& c) { c.send(gpqa_test::error_page(500, gpqa_test::llama_error(500, message))); });
+  CHECK(as_body.outcome == Outcome::lost_parse);
+  CHECK(as_body.retries == 0);
+  const auto as_event = after_fault([&](const Connection& c) {
+    c.send(gpqa_test::stream_head() + gpqa_test::content_event("half") +
+           gpqa_test::event(gpqa_test::llama_error(500, message)));
+  });
+  CHECK(as_event.outcome == Outcome::lost_parse);
+  CHECK(as_event.content == "half");
+  CHECK_THAT(as_event.error, Catch::Contains("peg-gemma4"));
+}
+
+TEST_CASE("our own fault stops the run") {
+  for (const int status : {400, 401, 403, 404, 501}) {
+    FaultServer server([&](int, const std::string&, const Connection& client) {
+      client.send(gpqa_test::error_page(status, gpqa_test::llama_error(status, "no such thing")));
+    });
+    LlamaServerRunner runner(fast_options(server.url()), {});
+    Questions source(3);
+    Answers answers;
+    CHECK_THROWS_AS(runner.run(source, answers, {}), RunAborted);
+    CHECK(answers.done.empty());
+    CHECK(server.requests() == 1);
+  }
+}
+
+TEST_CASE("an endless stream is closed and failed, not tried again") {
+  FaultServer server([](int, const std::string&, const Connection& client) {
+    client.send(gpqa_test::stream_head());
+    for (int i = 0; i < 500; ++i) {
+      client.send(gpqa_test::content_event("word "));
+    }
+    client.wait_for_close(5);
+  });
+  const auto completion = ask(server.url()).done.at(0);
+  CHECK(completion.outcome == Outcome::failed);
+  CHECK(completion.retries == 0);
+  CHECK_THAT(completion.error, Catch::Contains("past max_tokens = 100"));
+  CHECK_FALSE(server.kept_open());
+}
+
+TEST_CASE("when the slots' shared context runs full, fewer are asked at a time") {
+  std::atomic<int> running = 0;
+  std::atomic<int> most_after = 0;
+  FaultServer server([&](int n, const std::string&, const Connection& client) {
+    ++running;
+    std::this_thread::sleep_for(std::chrono::milliseconds(60));
+    if (n < 4) {
+      client.send(gpqa_test::error_page(500, gpqa_test::llama_error(500, "Context size has been exceeded.")));
+    } else {
+      most_after = std::max<int>(most_after, running);
+      client.send(gpqa_test::whole_answer());
+    }
+    --running;
+  });
+  const auto answers = ask(server.url(), 12, 4);
+  std::uint32_t retries = 0;
+  for (const auto& [id, completion] : answers.done) {
+    CHECK(completion.outcome == Outcome::stop);
+    retries += completion.retries;
+  }
+  CHECK(retries == 4);
+  CHECK(most_after <= 2);
+}
+
+TEST_CASE("a stop ends running and waiting requests as cancelled, at once") {
+  FaultServer server([](int n, const std::string&, const Connection& client) {
+    if (n == 0) {
+      client.send(gpqa_test::stream_head() + gpqa_test::content_event("a"));
+      client.wait_for_close(5);
+    } else {
+      client.wait_for_close(5);
+    }
+  });
+  RunnerInfo info;
+  info.concurrency = 3;
+  auto options = fast_options(server.url());
+  options.stall_timeout_s = 100;
+  LlamaServerRunner runner(options, info);
+  Questions source(50);
+  Answers answers;
+  answers.stop_at_first_delta = true;
+  const auto start = std::chrono::steady_clock::now();
+  runner.run(source, answers, answers.stop.get_token());
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(4));
+  CHECK(answers.done.size() == 3);
+  CHECK(source.next_id == 3);
+  for (const auto& [id, completion] : answers.done) {
+    CHECK(completion.outcome == Outcome::cancelled);
+  }
+}
+
+TEST_CASE("a stop from another thread wakes a run that waits") {
+  FaultServer server([](int, const std::string&, const Connection& client) { client.wait_for_close(10); });
+  auto options = fast_options(server.url());
+  options.stall_timeout_s = 100;
+  LlamaServerRunner runner(options, {});
+  Questions source(1);
+  Answers answers;
+  std::jthread stopper([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    answers.stop.request_stop();
+  });
+  runner.run(source, answers, answers.stop.get_token());
+  CHECK(answers.done.at(0).outcome == Outcome::cancelled);
+  CHECK_FALSE(server.kept_open());
+}
+
+}  // namespace
+}  // namespace gpqa
