@@ -1,0 +1,356 @@
+#include "runners/model_files/gguf_reader.h"
+
+#include <bit>
+#include <cstring>
+#include <set>
+#include <span>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "prompts/input_error.h"
+#include "runners/model_files/block_formats.h"
+#include "runners/model_files/mapped_file.h"
+
+namespace gpqa {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "GGUF is little-endian");
+
+constexpr std::uint64_t kMaxName = 65535;
+constexpr std::uint64_t kMaxDimensions = 4;
+constexpr std::uint64_t kMaxSplits = 1000;
+constexpr std::uint64_t kDefaultAlignment = 32;
+
+std::optional<std::uint64_t> product(std::uint64_t a, std::uint64_t b) {
+  std::uint64_t out = 0;
+  return __builtin_mul_overflow(a, b, &out) ? std::nullopt : std::optional(out);
+}
+
+// Bytes of a metadata scalar; 0 for strings and arrays.
+std::uint64_t scalar_bytes(GgufType type) {
+  switch (type) {
+    case GgufType::u8:
+    case GgufType::i8:
+    case GgufType::boolean:
+      return 1;
+    case GgufType::u16:
+    case GgufType::i16:
+      return 2;
+    case GgufType::u32:
+    case GgufType::i32:
+    case GgufType::f32:
+      return 4;
+    case GgufType::u64:
+    case GgufType::i64:
+    case GgufType::f64:
+      return 8;
+    case GgufType::string:
+    case GgufType::array:
+      return 0;
+  }
+  return 0;
+}
+
+// Reads forward through one file; every read is checked against its end.
+class Cursor {
+ public:
+  Cursor(std::span<const std::byte> bytes, std::string path) : bytes_(bytes), path_(std::move(path)) {}
+
+  [[noreturn]] void fail(const std::string& message) const {
+    throw FormatError(path_, fmt::format("byte {}", at_), message);
+  }
+
+  std::uint64_t at() const { return at_; }
+  std::uint64_t left() const { return bytes_.size() - at_; }
+  std::uint64_t size() const { return bytes_.size(); }
+
+  void skip(std::uint64_t count, const char* what) {
+    if (count > left()) {
+      fail(fmt::format("{} of {} bytes, but only {} are left: the file is cut short or damaged", what, count,
+                       left()));
+    }
+    at_ += count;
+  }
+
+  template <class T>
+  T read(const char* what) {
+    const auto start = at_;
+    skip(sizeof(T), what);
+    T value;
+    std::memcpy(&value, bytes_.data() + start, sizeof(T));
+    return value;
+  }
+
+  std::string_view read_string(const char* what) {
+    const auto length = read<std::uint64_t>(what);
+    const auto start = at_;
+    skip(length, what);
+    return {reinterpret_cast<const char*>(bytes_.data()) + start, static_cast<std::size_t>(length)};
+  }
+
+  GgufType read_type() {
+    const auto id = read<std::uint32_t>("a value's type");
+    if (id > static_cast<std::uint32_t>(GgufType::f64)) {
+      fail(fmt::format("value type {}; expected 0 to 12", id));
+    }
+    return static_cast<GgufType>(id);
+  }
+
+ private:
+  std::span<const std::byte> bytes_;
+  std::string path_;
+  std::uint64_t at_ = 0;
+};
+
+GgufArray read_array(Cursor& in) {
+  GgufArray array;
+  array.type = in.read_type();
+  array.count = in.read<std::uint64_t>("an array's length");
+  array.offset = in.at();
+  if (array.type == GgufType::array) {
+    in.fail("an array of arrays; no model has one");
+  }
+  if (array.type == GgufType::string) {
+    if (array.count > in.left() / sizeof(std::uint64_t)) {
+      in.fail(fmt::format("an array of {} strings, but only {} bytes are left", array.count, in.left()));
+    }
+    for (std::uint64_t i = 0; i < array.count; ++i) {
+      in.read_string("a string in an array");
+    }
+  } else {
+    const auto bytes = product(array.count, scalar_bytes(array.type));
+    if (!bytes) {
+      in.fail(fmt::format("an array of {} elements", array.count));
+    }
+    in.skip(*bytes, "an array");
+  }
+  array.bytes = in.at() - array.offset;
+  return array;
+}
+
+GgufValue read_value(Cursor& in) {
+  switch (in.read_type()) {
+    case GgufType::u8:
+      return std::uint64_t{in.read<std::uint8_t>("a value")};
+    case GgufType::i8:
+      return std::int64_t{in.read<std::int8_t>("a value")};
+    case GgufType::u16:
+      return std::uint64_t{in.read<std::uint16_t>("a value")};
+    case GgufType::i16:
+      return std::int64_t{in.read<std::int16_t>("a value")};
+    case GgufType::u32:
+      return std::uint64_t{in.read<std::uint32_t>("a value")};
+    case GgufType::i32:
+      return std::int64_t{in.read<std::int32_t>("a value")};
+    case GgufType::f32:
+      return double{in.read<float>("a value")};
+    case GgufType::boolean:
+      return in.read<std::uint8_t>("a value") != 0;
+    case GgufType::string:
+      return std::string(in.read_string("a string"));
+    case GgufType::array:
+      return read_array(in);
+    case GgufType::u64:
+      return in.read<std::uint64_t>("a value");
+    case GgufType::i64:
+      return in.read<std::int64_t>("a value");
+    case GgufType::f64:
+      return in.read<double>("a value");
+  }
+  in.fail("value type");
+}
+
+GgufTensor read_tensor(Cursor& in) {
+  GgufTensor tensor;
+  const auto name = in.read_string("a tensor's name");
+  if (name.empty() || name.size() > kMaxName) {
+    in.fail(fmt::format("a tensor's name of {} bytes", name.size()));
+  }
+  tensor.name = name;
+  const auto dimensions = in.read<std::uint32_t>("a tensor's dimensions");
+  if (dimensions == 0 || dimensions > kMaxDimensions) {
+    in.fail(
+        fmt::format("tensor {}: {} dimensions; expected 1 to {}", tensor.name, dimensions, kMaxDimensions));
+  }
+  tensor.elements = 1;
+  for (std::uint32_t i = 0; i < dimensions; ++i) {
+    const auto length = in.read<std::uint64_t>("a tensor's shape");
+    const auto elements = product(tensor.elements, length);
+    if (length == 0 || !elements || *elements > (std::uint64_t{1} << 62)) {
+      in.fail(fmt::format("tensor {}: dimension {} is {}", tensor.name, i, length));
+    }
+    tensor.elements = *elements;
+    tensor.shape.push_back(length);
+  }
+  tensor.type = in.read<std::uint32_t>("a tensor's type");
+  const auto format = block_format(tensor.type);
+  if (!format) {
+    in.fail(fmt::format("tensor {}: type {} is none that is known here", tensor.name, tensor.type));
+  }
+  if (tensor.shape[0] % format->elements != 0) {
+    in.fail(fmt::format("tensor {}: rows of {} elements; {} needs a multiple of {}", tensor.name,
+                        tensor.shape[0], format->name, format->elements));
+  }
+  const auto bytes = product(tensor.elements / format->elements, format->bytes);
+  if (!bytes) {
+    in.fail(fmt::format("tensor {}: {} elements", tensor.name, tensor.elements));
+  }
+  tensor.bytes = *bytes;
+  tensor.offset = in.read<std::uint64_t>("a tensor's offset");
+  return tensor;
+}
+
+GgufHeader read_one(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  Cursor in(file.bytes(), path.string());
+  GgufHeader header;
+  header.files.push_back(path);
+  constexpr std::uint32_t kMagic = 0x46554747;  // "GGUF"
+  if (in.left() < 4 || in.read<std::uint32_t>("the magic") != kMagic) {
+    throw FormatError(path.string(), "byte 0", "no GGUF file: it doesn't begin with \"GGUF\"");
+  }
+  header.version = in.read<std::uint32_t>("the version");
+  if (header.version != 2 && header.version != 3) {
+    in.fail(fmt::format("GGUF version {}; expected 2 or 3 (a big-endian file?)", header.version));
+  }
+  const auto tensor_count = in.read<std::uint64_t>("the number of tensors");
+  const auto key_count = in.read<std::uint64_t>("the number of keys");
+  // Each takes more bytes than this, so the counts bound what is allocated.
+  if (tensor_count > in.left() / 24 || key_count > in.left() / 12) {
+    in.fail(fmt::format("{} tensors and {} keys in a file of {} bytes", tensor_count, key_count, in.size()));
+  }
+  for (std::uint64_t i = 0; i < key_count; ++i) {
+    const auto key = in.read_string("a key");
+    if (key.empty() || key.size() > kMaxName) {
+      in.fail(fmt::format("a key of {} bytes", key.size()));
+    }
+    if (!header.metadata.emplace(std::string(key), read_value(in)).second) {
+      in.fail(fmt::format("key {} is there twice", key));
+    }
+  }
+  header.tensors.reserve(tensor_count);
+  std::set<std::string_view> names;
+  for (std::uint64_t i = 0; i < tensor_count; ++i) {
+    header.tensors.push_back(read_tensor(in));
+    if (!names.insert(header.tensors.back().name).second) {
+      in.fail(fmt::format("tensor {} is there twice", header.tensors.back().name));
+    }
+  }
+
+  const auto alignment = header.count("general.alignment").value_or(kDefaultAlignment);
+  if (!std::has_single_bit(alignment) || alignment > (1u << 20)) {
+    in.fail(fmt::format("general.alignment = {}; expected a power of two", alignment));
+  }
+  const auto data = (in.at() + alignment - 1) / alignment * alignment;
+  for (auto& tensor : header.tensors) {
+    if (tensor.offset % alignment != 0) {
+      in.fail(
+          fmt::format("tensor {}: offset {} is no multiple of {}", tensor.name, tensor.offset, alignment));
+    }
+    if (data > in.size() || tensor.offset > in.size() - data ||
+        tensor.bytes > in.size() - data - tensor.offset) {
+      in.fail(fmt::format("tensor {}: bytes {} to {} of a file of {} bytes: it is cut short or damaged",
+                          tensor.name, data + tensor.offset, data + tensor.offset + tensor.bytes, in.size()));
+    }
+    tensor.offset += data;
+  }
+  return header;
+}
+
+// NAME-00001-of-0000N.gguf -> NAME-0000I-of-0000N.gguf
+std::filesystem::path split_path(const std::filesystem::path& first, std::uint64_t index,
+                                 std::uint64_t count) {
+  const auto tail = [&](std::uint64_t i) { return fmt::format("-{:05d}-of-{:05d}.gguf", i, count); };
+  const std::string name = first.filename().string();
+  if (!name.ends_with(tail(1))) {
+    throw FormatError(
+        first.string(), "",
+        fmt::format("the first of {} split files; expected a name that ends with {}", count, tail(1)));
+  }
+  return first.parent_path() / (name.substr(0, name.size() - tail(1).size()) + tail(index));
+}
+
+}  // namespace
+
+std::uint64_t GgufHeader::n_params() const {
+  std::uint64_t sum = 0;
+  for (const auto& tensor : tensors) {
+    sum += tensor.elements;
+  }
+  return sum;
+}
+
+std::uint64_t GgufHeader::tensor_bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& tensor : tensors) {
+    sum += tensor.bytes;
+  }
+  return sum;
+}
+
+std::optional<std::string> GgufHeader::text(const std::string& key) const {
+  const auto it = metadata.find(key);
+  const auto* value = it == metadata.end() ? nullptr : std::get_if<std::string>(&it->second);
+  return value == nullptr ? std::nullopt : std::optional(*value);
+}
+
+std::optional<std::uint64_t> GgufHeader::count(const std::string& key) const {
+  const auto it = metadata.find(key);
+  if (it == metadata.end()) {
+    return std::nullopt;
+  }
+  if (const auto* value = std::get_if<std::uint64_t>(&it->second)) {
+    return *value;
+  }
+  const auto* value = std::get_if<std::int64_t>(&it->second);
+  return value == nullptr || *value < 0 ? std::nullopt : std::optional(static_cast<std::uint64_t>(*value));
+}
+
+std::string_view GgufHeader::main_type() const {
+  std::map<std::uint32_t, std::uint64_t> bytes;
+  for (const auto& tensor : tensors) {
+    bytes[tensor.type] += tensor.bytes;
+  }
+  std::string_view name;
+  std::uint64_t most = 0;
+  for (const auto& [type, sum] : bytes) {
+    if (sum > most) {
+      most = sum;
+      name = block_format(type)->name;
+    }
+  }
+  return name;
+}
+
+GgufHeader read_gguf_header(const std::filesystem::path& path) {
+  GgufHeader header = read_one(path);
+  const auto splits = header.count("split.count").value_or(0);
+  if (splits <= 1) {
+    return header;
+  }
+  if (splits > kMaxSplits || header.count("split.no").value_or(0) != 0) {
+    throw FormatError(path.string(), "",
+                      fmt::format("part {} of {} split files; give the first one",
+                                  header.count("split.no").value_or(0) + 1, splits));
+  }
+  std::set<std::string> names;
+  for (const auto& tensor : header.tensors) {
+    names.insert(tensor.name);
+  }
+  for (std::uint64_t i = 2; i <= splits; ++i) {
+    GgufHeader part = read_one(split_path(path, i, splits));
+    for (auto& tensor : part.tensors) {
+      if (!names.insert(tensor.name).second) {
+        throw FormatError(part.files[0].string(), "",
+                          fmt::format("tensor {} is in an earlier part too", tensor.name));
+      }
+      tensor.file = static_cast<std::uint32_t>(header.files.size());
+      header.tensors.push_back(std::move(tensor));
+    }
+    header.files.push_back(part.files[0]);
+  }
+  return header;
+}
+
+}  // namespace gpqa

@@ -1,0 +1,45 @@
+#include "runners/model_files/mapped_file.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "prompts/input_error.h"
+
+namespace gpqa {
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat info {};
+  if (fd < 0 || fstat(fd, &info) != 0) {
+    const int why = errno;
+    if (fd >= 0) {
+      close(fd);
+    }
+    throw InputError(fmt::format("{}: {}", path.string(), std::strerror(why)));
+  }
+  if (!S_ISREG(info.st_mode) || info.st_size == 0) {
+    close(fd);
+    throw InputError(
+        fmt::format("{}: {}", path.string(), S_ISREG(info.st_mode) ? "the file is empty" : "not a file"));
+  }
+  size_ = static_cast<std::size_t>(info.st_size);
+  void* mapped = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
+  const int why = errno;
+  close(fd);
+  if (mapped == MAP_FAILED) {
+    throw InputError(fmt::format("{}: can't be mapped: {}", path.string(), std::strerror(why)));
+  }
+  data_ = static_cast<const std::byte*>(mapped);
+}
+
+MappedFile::~MappedFile() {
+  munmap(const_cast<std::byte*>(data_), size_);
+}
+
+}  // namespace gpqa

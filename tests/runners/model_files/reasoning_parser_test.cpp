@@ -113,7 +113,8 @@ TEST_CASE("a hostile text takes linear time and loses no answer text") {
     many += "<|channel>";
   }
   CHECK_FALSE(split_gemma4(many).parsed);
-  CHECK((split_gemma4("<|channel>" + many + "thought x<channel|>y").parsed == false));  // said twice is the limit
+  CHECK((split_gemma4("<|channel>" + many + "thought x<channel|>y").parsed ==
+         false));  // said twice is the limit
   std::string blocks;
   for (int i = 0; i < 100000; ++i) {
     blocks += "<think>a</think>b";

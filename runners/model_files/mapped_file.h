@@ -1,0 +1,25 @@
+// A file's bytes in memory, read-only, paged in as they are touched.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+
+namespace gpqa {
+
+class MappedFile {
+ public:
+  // Throws InputError if the file can't be opened, isn't a regular file, or is empty.
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace gpqa
