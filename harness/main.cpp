@@ -1,1 +1,84 @@
-int main() {}
+// harness/: the command line. Only here is anything printed, and only here does the program end.
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "harness/commands/command.h"
+#include "harness/exit_code.h"
+#include "harness/suggest.h"
+#include "prompts/input_error.h"
+#include "results/markdown.h"
+#include "runners/remote/http_client.h"
+#include "runners/runner_errors.h"
+
+namespace {
+
+using namespace gpqa;
+
+int complain(const char* text, ExitCode code) {
+  std::fflush(stdout);
+  fmt::print(stderr, "gpqa: {}\n", terminal_escape(text));
+  return code;
+}
+
+// CLI11 would only say that a command is missing.
+void check_command(const CLI::App& app, const std::string& word) {
+  if (word.empty() || word[0] == '-') return;
+  std::vector<std::string> known;
+  for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    known.push_back(command->get_name());
+  if (std::find(known.begin(), known.end(), word) == known.end())
+    throw InputError(fmt::format("unknown command '{}'{}", word, suggestion(word, known)));
+}
+
+int run_command_line(int argc, char** argv) {
+  CLI::App app(
+      "GPQA Diamond for local models: reruns a model card's figure, and says whether variants can be told "
+      "apart.",
+      "gpqa");
+  app.set_version_flag("--version", "gpqa " GPQA_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "gpqa COMMAND --help explains each. A first run:\n"
+      "  gpqa run --dataset gpqa_diamond.csv --server http://127.0.0.1:8099 --name 128e");
+  const Command commands[] = {add_run(app),    add_compare(app),  add_show(app),    add_rescore(app),
+                              add_export(app), add_profiles(app), add_prompts(app), add_extract(app)};
+  check_command(app, argc > 1 ? argv[1] : "");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return complain(fmt::format("{}\nRun with --help for more.", error.what()).c_str(), kBadInput);
+  }
+  for (const auto& command : commands)
+    if (command.app->parsed()) return command.run();
+  return kBadInput;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const int code = run_command_line(argc, argv);
+    if (std::fflush(stdout) != 0) return complain("can't write to standard output", kOurFailure);
+    return code;
+  } catch (const InputError& error) {
+    return complain(error.what(), kBadInput);
+  } catch (const AuditRefused& error) {
+    return complain(error.what(), kRefused);
+  } catch (const RunAborted& error) {
+    return complain(
+        fmt::format("{}\nThe answers so far are kept; the same command goes on.", error.what()).c_str(),
+        kOurFailure);
+  } catch (const TransportError& error) {
+    return complain(error.what(), kOurFailure);
+  } catch (const std::exception& error) {
+    return complain(error.what(), kOurFailure);
+  }
+}

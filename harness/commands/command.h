@@ -1,0 +1,25 @@
+// The commands of `gpqa`: each adds itself to the command line, and says what it does when it is the one
+// chosen.
+#pragma once
+
+#include <functional>
+
+#include <CLI/CLI.hpp>
+
+namespace gpqa {
+
+struct Command {
+  CLI::App* app;
+  std::function<int()> run;  // returns an exit code
+};
+
+Command add_run(CLI::App& root);
+Command add_compare(CLI::App& root);
+Command add_show(CLI::App& root);
+Command add_rescore(CLI::App& root);
+Command add_export(CLI::App& root);
+Command add_profiles(CLI::App& root);
+Command add_prompts(CLI::App& root);
+Command add_extract(CLI::App& root);
+
+}  // namespace gpqa

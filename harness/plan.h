@@ -1,0 +1,68 @@
+// What is to be run: questions, sampling, and the variants that answer. From a TOML file, or from flags
+// (plan_flags.h).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/profiles.h"
+#include "harness/sampling_fields.h"
+#include "prompts/trial.h"
+#include "runners/sampling_config.h"
+
+namespace gpqa {
+
+struct ServerPlan {
+  std::string url;
+  std::string api_key_env;       // the NAME of a variable: a key itself is never written down
+  std::int64_t concurrency = 0;  // 0: as many as slots and context hold
+  std::optional<std::int64_t> context_pool;
+  bool force_template = false;  // go on with a chat template we don't know
+};
+
+struct VariantPlan {
+  std::string name;  // also of its folder
+  std::optional<std::int64_t> experts;
+  bool reference = false;
+  std::filesystem::path map_file;  // "" if none
+  std::string calibrated_on;
+  std::filesystem::path model;  // the GGUF that the server should serve, "" if not said
+  ServerPlan server;
+};
+
+struct Plan {
+  std::string name;  // of the folder under runs/
+  std::filesystem::path dataset;
+  std::string task_name = "gpqa_diamond_cot_zeroshot";
+  TrialOptions trials;
+  std::string profile;
+  std::string profile_summary;
+  SamplingConfig sampling;              // the profile's, then what overrides it
+  std::vector<Assumption> assumptions;  // of the profile, less the overridden fields
+  std::vector<std::string> overrides;   // in words: "min_p=0"
+  std::vector<VariantPlan> variants;
+};
+
+// Relative paths in the text are relative to `file`. Throws FormatError with line and column.
+Plan parse_plan(std::string_view toml, const std::filesystem::path& file);
+Plan load_plan(const std::filesystem::path& file);
+
+void use_profile(Plan& plan, std::string_view name);
+void use_task_version(Plan& plan, TaskVersion version);
+void use_limit(Plan& plan, double limit);
+void override_sampling(Plan& plan, const std::string& field, const FieldValue& value);
+// Keeps the named variants, in the plan's order; all if `names` is empty. Throws for one that isn't there.
+void select_variants(Plan& plan, std::span<const std::string> names);
+
+// What no single value shows: names, duplicates, servers, files that are named. Throws InputError.
+void validate(const Plan& plan);
+
+// Names become folder names. Throws InputError.
+void check_folder_name(std::string_view what, std::string_view name);
+
+}  // namespace gpqa

@@ -1,0 +1,145 @@
+// The TOML side of plan.h.
+#include <limits>
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include "harness/plan.h"
+#include "harness/toml_table.h"
+#include "prompts/input_error.h"
+#include "results/posix_file.h"
+
+namespace gpqa {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kLargestPlan = 1u << 20;  // bytes
+constexpr std::int64_t kInt64Max = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kMostRepeats = 10000;
+constexpr std::int64_t kMostExperts = 1 << 20;
+
+// As they were written: relative paths stay relative, so that a plan can be run from anywhere.
+fs::path beside(const fs::path& plan_file, const std::string& path) {
+  const fs::path given(path);
+  return given.is_absolute() ? given : (plan_file.parent_path() / given).lexically_normal();
+}
+
+// An InputError gets the place of `key`.
+template <class Step>
+void at(const TomlTable& table, const std::string& key, Step&& step) {
+  try {
+    step();
+  } catch (const FormatError&) {
+    throw;
+  } catch (const InputError& error) {
+    table.fail(key, error.what());
+  }
+}
+
+struct Reader {
+  const fs::path& file;
+
+  void task(TomlTable table, Plan& plan) const {
+    if (auto name = table.text("name")) plan.task_name = *name;
+    if (auto version = table.text("version"))
+      at(table, "version", [&] { use_task_version(plan, parse_task_version(*version)); });
+    if (auto seed = table.integer("seed", 0, kInt64Max))
+      plan.trials.shuffle_seed = static_cast<std::uint64_t>(*seed);
+    if (auto limit = table.number("limit")) at(table, "limit", [&] { use_limit(plan, *limit); });
+    table.finish();
+  }
+
+  void map(TomlTable table, VariantPlan& variant) const {
+    if (auto path = table.text("file")) variant.map_file = beside(file, *path);
+    if (auto words = table.text("calibrated_on")) variant.calibrated_on = *words;
+    table.finish();
+  }
+
+  void server(TomlTable table, VariantPlan& variant) const {
+    auto& server = variant.server;
+    if (table.has("command"))
+      table.fail(
+          "command",
+          "a server that gpqa starts itself ('command') is not in this version: start it, and give its "
+          "address: server = { url = \"http://127.0.0.1:8099\" }");
+    if (auto url = table.text("url")) server.url = *url;
+    if (auto name = table.text("api_key_env")) server.api_key_env = *name;
+    if (auto n = table.integer("concurrency", 1, 4096)) server.concurrency = *n;
+    if (auto tokens = table.integer("context_pool", 1, kInt64Max)) server.context_pool = *tokens;
+    if (auto force = table.boolean("force_template")) server.force_template = *force;
+    if (auto model = table.text("model")) variant.model = beside(file, *model);
+    table.finish();
+    if (server.url.empty())
+      table.fail("url", "the server needs a url, e.g. { url = \"http://127.0.0.1:8099\" }");
+  }
+
+  VariantPlan variant(TomlTable table) const {
+    VariantPlan variant;
+    if (auto name = table.text("name"))
+      variant.name = *name;
+    else
+      table.fail("name", "the variant needs a name");
+    at(table, "name", [&] { check_folder_name("variant", variant.name); });
+    variant.experts = table.integer("experts", 1, kMostExperts);
+    variant.reference = table.boolean("reference").value_or(false);
+    if (auto child = table.table("map")) map(std::move(*child), variant);
+    if (auto child = table.table("server")) server(std::move(*child), variant);
+    if (auto model = table.text("model")) {
+      if (!variant.model.empty())
+        table.fail("model", "the model stands twice, here and beside the url: keep one");
+      variant.model = beside(file, *model);
+    }
+    table.finish();
+    if (variant.server.url.empty()) {
+      table.fail("name",
+                 fmt::format("variant '{}' names {}: {}", variant.name,
+                             variant.model.empty() ? "neither a server nor a model" : "a model but no server",
+                             variant.model.empty() ? "add server = { url = \"http://127.0.0.1:8099\" }"
+                                                   : "an engine of gpqa's own is not in this version; serve "
+                                                     "the model with llama-server and add "
+                                                     "server = { url = \"http://127.0.0.1:8099\" }"));
+    }
+    return variant;
+  }
+
+  Plan plan(TomlTable top) const {
+    Plan plan;
+    plan.name = file.stem().string();
+    if (auto path = top.text("dataset")) plan.dataset = beside(file, *path);
+    const auto profile = top.text("profile").value_or("card");
+    at(top, "profile", [&] { use_profile(plan, profile); });
+    if (auto child = top.table("task")) task(std::move(*child), plan);
+    if (auto n = top.integer("repeats", 1, kMostRepeats))
+      plan.trials.repeats = static_cast<std::uint32_t>(*n);
+    if (auto seed = top.integer("run_seed", 0, kInt64Max))
+      plan.trials.run_seed = static_cast<std::uint64_t>(*seed);
+    if (auto child = top.table("sampling"))
+      child->for_each(
+          [&](const std::string& key, const FieldValue& value) { override_sampling(plan, key, value); });
+    for (auto& child : top.tables("variant")) plan.variants.push_back(variant(std::move(child)));
+    top.finish();
+    for (auto& each : plan.variants)
+      if (each.server.concurrency == 0) each.server.concurrency = find_profile(profile).concurrency;
+    return plan;
+  }
+};
+
+}  // namespace
+
+Plan parse_plan(std::string_view toml, const fs::path& file) {
+  try {
+    const auto table = toml::parse(toml, file.string());
+    return Reader{file}.plan(TomlTable(table, file.string(), ""));
+  } catch (const toml::parse_error& error) {
+    const auto place = error.source().begin;
+    throw FormatError(file.string(), fmt::format("{}:{}", place.line, place.column),
+                      fmt::format("not TOML: {}", error.description()));
+  }
+}
+
+Plan load_plan(const fs::path& file) {
+  return parse_plan(read_whole_file(file, kLargestPlan), file);
+}
+
+}  // namespace gpqa

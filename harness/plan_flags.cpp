@@ -1,0 +1,46 @@
+#include "harness/plan_flags.h"
+
+#include "prompts/input_error.h"
+
+namespace gpqa {
+namespace {
+
+Plan plan_of_one(const PlanFlags& flags) {
+  if (flags.server.empty())
+    throw InputError("which server? Give --server URL (with --dataset and --name), or --plan FILE");
+  VariantPlan variant;
+  variant.name = flags.name.empty() ? "model" : flags.name;
+  variant.experts = flags.experts;
+  variant.reference = flags.reference;
+  variant.map_file = flags.map;
+  variant.calibrated_on = flags.calibrated_on;
+  variant.model = flags.model;
+  variant.server = {flags.server, flags.api_key_env, flags.concurrency.value_or(0), flags.context_pool,
+                    flags.force_template};
+  Plan plan;
+  plan.name = variant.name;
+  plan.variants.push_back(std::move(variant));
+  use_profile(plan, flags.profile.empty() ? "card" : flags.profile);
+  return plan;
+}
+
+}  // namespace
+
+Plan make_plan(const PlanFlags& flags) {
+  Plan plan = flags.plan.empty() ? plan_of_one(flags) : load_plan(flags.plan);
+  if (!flags.dataset.empty()) plan.dataset = flags.dataset;
+  if (!flags.task_version.empty()) use_task_version(plan, parse_task_version(flags.task_version));
+  if (flags.limit) use_limit(plan, *flags.limit);
+  if (flags.repeats) plan.trials.repeats = *flags.repeats;
+  if (flags.seed) plan.trials.shuffle_seed = *flags.seed;
+  if (flags.run_seed) plan.trials.run_seed = *flags.run_seed;
+  for (const auto& text : flags.set) {
+    const auto [field, value] = parse_assignment(text);
+    override_sampling(plan, field, value);
+  }
+  select_variants(plan, flags.variants);
+  validate(plan);
+  return plan;
+}
+
+}  // namespace gpqa
