@@ -1,6 +1,8 @@
 #include "prompts/csv.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 
 #include <fmt/format.h>
 #include <unicode/utf8.h>
@@ -12,69 +14,84 @@ namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-std::size_t line_at(std::string_view text, std::size_t offset) {
-  return 1 + static_cast<std::size_t>(std::count(text.begin(), text.begin() + offset, '\n'));
+// Real files hold up to 50,000 cells; an absurd one may not make us allocate gigabytes.
+constexpr std::size_t kMaxCells = 1'000'000;
+
+std::size_t count_lines(std::string_view text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
-void check_text(std::string_view text, const std::string& name) {
+struct Damage {
+  std::size_t offset = 0;
+  std::string_view what;
+};
+
+std::optional<Damage> find_damage(std::string_view text) {
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
   const auto size = static_cast<std::int64_t>(text.size());
   for (std::int64_t i = 0; i < size;) {
-    if (bytes[i] != 0 && bytes[i] < 0x80) {
-      ++i;
-      continue;
-    }
-    const auto place = static_cast<std::size_t>(i);
+    const auto offset = static_cast<std::size_t>(i);
     UChar32 code = 0;
     U8_NEXT(bytes, i, size, code);
-    if (code <= 0) {
-      throw FormatError(name, std::to_string(line_at(text, place)),
-                        code == 0 ? "found a NUL byte; expected a text file (UTF-8)"
-                                  : "found bytes that are not UTF-8; convert the file to UTF-8");
+    if (code == 0) {
+      return Damage{offset, "a NUL byte; expected a text file (UTF-8)"};
+    }
+    if (code < 0) {
+      return Damage{offset, "bytes that are not UTF-8; convert the file to UTF-8"};
     }
   }
+  return std::nullopt;
 }
 
-// The bytes of one record after another; `at_` only moves forward.
+// One record after another; `at_` only moves forward.
 class Scanner {
  public:
   Scanner(std::string_view text, const std::string& name) : text_(text), name_(name) {}
 
   bool skip_blank_lines() {
     while (at_ < text_.size()) {
-      std::size_t end = at_;
-      while (end < text_.size() && (text_[end] == ' ' || text_[end] == '\t')) {
-        ++end;
-      }
-      if (end < text_.size() && text_[end] != '\n' && text_[end] != '\r') {
-        return true;
-      }
-      if (end == text_.size()) {
-        at_ = end;  // trailing blanks without a line end
+      const auto end = text_.find_first_not_of(" \t", at_);
+      if (end == std::string_view::npos) {
+        at_ = text_.size();
         return false;
       }
+      if (text_[end] != '\n' && text_[end] != '\r') {
+        return true;
+      }
       at_ = end;
-      eat_line_end();
+      if (eat_line_end() == LineEnd::cr && at_ < text_.size() && text_[at_] == ',') {
+        throw error(line_,
+                    "a comma follows a blank line that a bare CR ends, and pandas may lose it there; "
+                    "save the file with LF or CRLF line ends");
+      }
     }
     return false;
   }
 
   CsvRecord record() {
+    const std::size_t start = at_;
     CsvRecord record{.line = line_, .fields = {}};
     do {
-      record.fields.push_back(field());
-    } while (eat_comma());
+      if (++cells_ > kMaxCells) {
+        throw error(record.line, fmt::format("more than {} cells; expected a table of questions", kMaxCells));
+      }
+      record.fields.push_back(field(start, record.line));
+    } while (eat(','));
+    refuse_damage(text_.substr(start, at_ - start), record.line);
     if (at_ < text_.size()) {
       eat_line_end();
     }
+    ++row_;
     return record;
   }
 
  private:
-  std::string field() {
+  enum class LineEnd { lf, cr, crlf };
+
+  std::string field(std::size_t record_start, std::size_t record_line) {
     std::string value;
-    if (at_ < text_.size() && text_[at_] == '"') {
-      quoted(value);
+    if (eat('"')) {
+      quoted(value, record_start, record_line);
     }
     const auto end = std::min(text_.find_first_of(",\r\n", at_), text_.size());
     value.append(text_.substr(at_, end - at_));
@@ -82,53 +99,63 @@ class Scanner {
     return value;
   }
 
-  void quoted(std::string& value) {
-    const std::size_t start_line = line_;
-    ++at_;
+  void quoted(std::string& value, std::size_t record_start, std::size_t record_line) {
+    const std::size_t opened = line_;
     while (true) {
       const auto quote = text_.find('"', at_);
       if (quote == std::string_view::npos) {
-        throw FormatError(name_, std::to_string(start_line),
-                          "a quote opens a field here and is never closed; is the file cut short?");
+        refuse_damage(text_.substr(record_start), record_line);  // the likelier cause
+        throw error(opened, "a quote opens a field here and is never closed; is the file cut short?");
       }
       const auto piece = text_.substr(at_, quote - at_);
-      line_ += static_cast<std::size_t>(std::count(piece.begin(), piece.end(), '\n'));
+      line_ += count_lines(piece);
       value.append(piece);
       at_ = quote + 1;
-      if (at_ == text_.size() || text_[at_] != '"') {
+      if (!eat('"')) {
         return;
       }
       value.push_back('"');
-      ++at_;
     }
   }
 
-  bool eat_comma() {
-    if (at_ < text_.size() && text_[at_] == ',') {
-      ++at_;
-      return true;
-    }
-    return false;
+  bool eat(char c) {
+    const bool there = at_ < text_.size() && text_[at_] == c;
+    at_ += there ? 1 : 0;
+    return there;
   }
 
-  void eat_line_end() {
-    if (text_[at_] == '\r' && at_ + 1 < text_.size() && text_[at_ + 1] == '\n') {
-      ++at_;
+  LineEnd eat_line_end() {
+    ++line_;
+    if (eat('\n')) {
+      return LineEnd::lf;
     }
     ++at_;
-    ++line_;
+    return eat('\n') ? LineEnd::crlf : LineEnd::cr;
+  }
+
+  void refuse_damage(std::string_view record, std::size_t line) const {
+    if (const auto damage = find_damage(record)) {
+      throw error(line + count_lines(record.substr(0, damage->offset)),
+                  fmt::format("found {}", damage->what));
+    }
+  }
+
+  FormatError error(std::size_t line, std::string_view message) const {
+    const auto place = row_ == 0 ? "header" : fmt::format("row {}", row_ - 1);
+    return {name_, std::to_string(line), fmt::format("{}: {}", place, message)};
   }
 
   std::string_view text_;
   const std::string& name_;
   std::size_t at_ = 0;
   std::size_t line_ = 1;
+  std::size_t row_ = 0;  // records read, the header among them
+  std::size_t cells_ = 0;
 };
 
 }  // namespace
 
 std::vector<CsvRecord> parse_csv(std::string_view text, const std::string& name) {
-  check_text(text, name);
   if (text.starts_with(kByteOrderMark)) {
     text.remove_prefix(kByteOrderMark.size());
   }

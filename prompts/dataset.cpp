@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <fstream>
-#include <iterator>
 #include <optional>
 #include <string_view>
+#include <system_error>
+#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -17,7 +19,7 @@
 namespace gpqa {
 namespace {
 
-constexpr std::uintmax_t kMaxBytes = 256u << 20;  // gpqa_extended.csv is about 5 MB
+constexpr std::size_t kMaxBytes = 64u << 20;  // gpqa_extended.csv is about 5 MB
 
 // What pandas reads as null, quoted or not.
 constexpr std::array<std::string_view, 19> kNulls = {
@@ -26,35 +28,65 @@ constexpr std::array<std::string_view, 19> kNulls = {
 
 std::string read_file(const std::filesystem::path& path) {
   std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  if (error) {
+  if (std::filesystem::is_directory(path, error)) {
+    throw InputError(fmt::format("data set {}: is a directory; name the CSV file in it", path.string()));
+  }
+  errno = 0;
+  std::ifstream in(path, std::ios::binary);
+  if (!in) {
     throw InputError(
         fmt::format("data set {}: {}. Give a gpqa_diamond.csv (gated: accept the terms of Idavidrein/gpqa on "
                     "the Hugging Face hub)",
-                    path.string(), error.message()));
+                    path.string(), std::generic_category().message(errno)));
   }
-  if (size > kMaxBytes) {
-    throw InputError(
-        fmt::format("data set {}: {} bytes; expected a GPQA file of a few megabytes", path.string(), size));
+  // Read in pieces: what is no plain file has no size to ask for.
+  std::string text;
+  std::array<char, 1 << 16> piece;
+  while (in.read(piece.data(), piece.size()) || in.gcount() > 0) {
+    text.append(piece.data(), static_cast<std::size_t>(in.gcount()));
+    if (text.size() > kMaxBytes) {
+      throw FormatError(path.string(), "",
+                        fmt::format("more than {} MiB; expected a GPQA file of a few", kMaxBytes >> 20));
+    }
   }
-  std::ifstream in(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(in)), {});
-  if (!in.good() && !in.eof()) {
-    throw InputError(fmt::format("data set {}: can't be read", path.string()));
+  if (in.bad()) {
+    throw InputError(fmt::format("data set {}: reading it failed", path.string()));
   }
   return text;
 }
 
-// pandas names the second "X" "X.1", and a column without a name "Unnamed: INDEX".
-std::vector<std::string> pandas_names(std::vector<std::string> header) {
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < header.size(); ++i) {
-    std::string base = header[i].empty() ? fmt::format("Unnamed: {}", i) : std::move(header[i]);
-    std::string name = base;
-    for (int n = 1; std::find(names.begin(), names.end(), name) != names.end(); ++n) {
-      name = fmt::format("{}.{}", base, n);
+// pandas' rule: a column without a name is "Unnamed: INDEX", a second "X" is "X.1" or the next number that is
+// free; those that have names choose first.
+std::vector<std::string> pandas_names(std::vector<std::string> names) {
+  std::vector<std::size_t> order;
+  std::vector<std::size_t> unnamed;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    (names[i].empty() ? unnamed : order).push_back(i);
+    if (names[i].empty()) {
+      names[i] = fmt::format("Unnamed: {}", i);
     }
-    names.push_back(std::move(name));
+  }
+  order.insert(order.end(), unnamed.begin(), unnamed.end());
+
+  std::unordered_map<std::string, std::size_t> seen;  // by name: the number that the next one of it tries
+  std::unordered_map<std::string, std::size_t> held;  // by name: how many columns have it now
+  for (const auto& name : names) {
+    ++held[name];
+  }
+  for (const auto i : order) {
+    const std::string base = names[i];
+    std::string name = base;
+    std::size_t number = seen[base];
+    while (number > 0) {
+      seen[base] = number + 1;
+      name = fmt::format("{}.{}", base, number);
+      const auto holders = held.find(name);
+      number = holders != held.end() && holders->second > 0 ? number + 1 : seen[name];
+    }
+    --held[base];
+    ++held[name];
+    seen[name] = 1;
+    names[i] = std::move(name);
   }
   return names;
 }

@@ -18,8 +18,8 @@ struct Dataset {
   std::vector<Question> questions;       // [rows]
 };
 
-// Throws FormatError (with line and row) for a missing column, a row of another width, an unclosed
-// quote, invalid UTF-8, or no rows.
+// Throws FormatError (with line and row) for a missing column, a row of another width (pandas would pad it),
+// an unclosed quote, a NUL, invalid UTF-8, no rows, or more than any GPQA file holds.
 Dataset load_dataset(const std::filesystem::path& path);
 
 }  // namespace gpqa

@@ -15,6 +15,8 @@
 namespace gpqa {
 namespace {
 
+constexpr std::uint32_t kMaxRepeats = 1000;  // a trial keeps its prompt: 198 x 1000 are about 400 MB
+
 std::size_t rows_under_limit(double limit, std::size_t rows) {
   if (!std::isfinite(limit) || limit < 0) {
     throw InputError(
@@ -73,8 +75,8 @@ std::uint32_t trial_seed(std::uint64_t run_seed, std::string_view record_id, std
 
 std::vector<Trial> make_trials(const Dataset& dataset, const TrialOptions& options) {
   const std::size_t rows = rows_under_limit(options.limit, dataset.questions.size());
-  if (options.repeats == 0) {
-    throw InputError("repeats 0: expected 1 or more");
+  if (options.repeats == 0 || options.repeats > kMaxRepeats) {
+    throw InputError(fmt::format("repeats {}: expected 1 to {}", options.repeats, kMaxRepeats));
   }
   std::vector<Trial> trials;
   trials.reserve(rows * options.repeats);

@@ -31,7 +31,7 @@ struct Trial {
   char gold = 'A';                     // the FIRST choice equal to the correct one
   std::string prompt;                  // the user message
   std::string prompt_hash;  // lm-eval's: SHA-256 of the messages as Python's json.dumps writes them
-  std::uint32_t seed = 0;   // of the request: trial_seed(run_seed, row, repeat)
+  std::uint32_t seed = 0;   // of the request: trial_seed(run_seed, record_id, row, repeat)
 
   std::string target() const { return {'(', gold, ')'}; }
 };
@@ -48,8 +48,9 @@ struct TrialOptions {
 // The shuffle runs over all rows even under a limit, as lm-eval's does.
 std::vector<Trial> make_trials(const Dataset& dataset, const TrialOptions& options);
 
-// A function of its arguments alone, so that every variant samples a question with the same seed.
-// Never 2^32-1: llama-server reads that as "random".
+// A function of its arguments alone, so that every variant samples a question with the same seed: FNV-1a
+// steps over the record id from SplitMix64(run_seed), then SplitMix64 over row and over repeat; the upper 32
+// bits. Never 2^32-1: llama-server reads that as "random".
 std::uint32_t trial_seed(std::uint64_t run_seed, std::string_view record_id, std::uint32_t row,
                          std::uint32_t repeat);
 

@@ -43,6 +43,7 @@ TEST_CASE("a limit takes the first rows and changes nothing in them") {
   CHECK_THROWS_AS(make_trials(dataset, {.limit = -1}), InputError);
   CHECK_THROWS_AS(make_trials(dataset, {.limit = std::numeric_limits<double>::quiet_NaN()}), InputError);
   CHECK_THROWS_AS(make_trials(dataset, {.repeats = 0}), InputError);
+  CHECK_THROWS_AS(make_trials(dataset, {.repeats = 4'000'000'000}), InputError);
 }
 
 TEST_CASE("repeats ask the same prompt with another seed") {
