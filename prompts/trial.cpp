@@ -17,6 +17,16 @@ namespace {
 
 constexpr std::uint32_t kMaxRepeats = 1000;  // a trial keeps its prompt: 198 x 1000 are about 400 MB
 
+// The finaliser of SplitMix64 (Steele et al. 2014): every input bit reaches every output bit.
+std::uint64_t mix(std::uint64_t x) {
+  x += 0x9E3779B97F4A7C15u;
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+  return x ^ (x >> 31);
+}
+
+}  // namespace
+
 std::size_t rows_under_limit(double limit, std::size_t rows) {
   if (!std::isfinite(limit) || limit < 0) {
     throw InputError(
@@ -28,16 +38,6 @@ std::size_t rows_under_limit(double limit, std::size_t rows) {
   const double n = limit < 1 ? std::ceil(limit * static_cast<double>(rows)) : std::floor(limit);
   return n >= static_cast<double>(rows) ? rows : static_cast<std::size_t>(n);
 }
-
-// The finaliser of SplitMix64 (Steele et al. 2014): every input bit reaches every output bit.
-std::uint64_t mix(std::uint64_t x) {
-  x += 0x9E3779B97F4A7C15u;
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-  return x ^ (x >> 31);
-}
-
-}  // namespace
 
 std::string_view to_string(TaskVersion version) {
   switch (version) {

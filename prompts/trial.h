@@ -3,6 +3,7 @@
 
 #include <array>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -43,6 +44,9 @@ struct TrialOptions {
   double limit = 0;                // lm-eval's --limit: first N rows; below 1: ceil(N * rows); 0: all
   std::uint32_t repeats = 1;
 };
+
+// lm-eval's --limit. Throws InputError for a negative limit or one that is no number.
+std::size_t rows_under_limit(double limit, std::size_t rows);
 
 // All trials, repeat by repeat, rows in file order. Choices are the same in every repeat.
 // The shuffle runs over all rows even under a limit, as lm-eval's does.

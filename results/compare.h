@@ -14,32 +14,42 @@
 
 namespace gpqa {
 
-// Paired with the reference on the flexible filter, over the trials both runs have.
+// On the flexible filter, over the trials that both runs have and neither failed in.
 struct PairedDifference {
   std::int64_t n = 0;
   std::int64_t right_to_wrong = 0;  // reference right, variant wrong
   std::int64_t wrong_to_right = 0;
+  std::int64_t questions = 0;
   double delta = 0;                 // variant - reference, of the mean over questions (a fraction, not pp)
   Interval bootstrap;               // 95%, questions resampled
   std::optional<double> mcnemar_p;  // one repeat only: repeats of a question are not independent
   std::optional<double> standard_error;  // of delta, over question differences
 };
 
+// From counts alone, as if the two had answered different questions.
+struct UnpairedDifference {
+  double delta = 0;
+  double p = 1;  // two-sided, pooled z
+};
+
 struct ComparedVariant {
   std::string name;
   std::optional<std::int64_t> experts;
-  std::string folder;
+  std::string folder;  // "" for published figures
   Summary summary;
+  bool strict_known = true;  // published figures name only the flexible one
   bool reference = false;
-  std::string contaminated;                // why its map is: "calibrated on evaluated questions ...", else ""
-  std::optional<PairedDifference> paired;  // none for the reference
-  std::string verdict;                     // a plain sentence
+  std::string contaminated;                    // how its drop map was calibrated, if on evaluated questions
+  std::optional<PairedDifference> paired;      // none for the reference and for published figures
+  std::optional<UnpairedDifference> unpaired;  // published figures only
+  std::string verdict;                         // a plain sentence
 };
 
 struct Comparison {
   std::string title;
-  std::vector<ComparedVariant> variants;  // reference first, then as given
   std::vector<std::string> warnings;      // shown in front of the table
+  std::vector<ComparedVariant> variants;  // reference first, then as given
+  std::vector<std::string> notes;         // shown below: what the figures are about
 };
 
 struct CompareOptions {
@@ -48,14 +58,10 @@ struct CompareOptions {
   int resamples = 10000;
 };
 
-// Throws InputError if prompt hashes differ (naming the trials), runs share no trial, or the reference is
-// unknown.
+// Throws InputError if prompts differ (naming the trials), runs share no trial, or the reference is unknown.
 Comparison compare_runs(std::span<const RunRecord> runs, const CompareOptions& options);
 
 // The card's four published rows, with what counts alone (no pairing) allow to say.
 Comparison published_comparison();
-
-nlohmann::ordered_json to_json(const Comparison& comparison);
-std::string to_csv(const Comparison& comparison);
 
 }  // namespace gpqa

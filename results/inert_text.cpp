@@ -1,0 +1,63 @@
+#include "results/inert_text.h"
+
+#include <cstdint>
+
+#include <fmt/format.h>
+#include <unicode/uchar.h>
+#include <unicode/utf8.h>
+
+namespace gpqa {
+namespace {
+
+// Characters that show nothing of their own but change what is around them.
+bool acts_on_display(UChar32 code) {
+  const auto type = u_charType(code);
+  return type == U_CONTROL_CHAR || type == U_LINE_SEPARATOR || type == U_PARAGRAPH_SEPARATOR ||
+         (code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069) || code == 0x200E ||
+         code == 0x200F || code == 0xFEFF;
+}
+
+template <class OnPlain>
+std::string escaped(std::string_view text, bool keep_lines, OnPlain on_plain) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
+  const auto size = static_cast<std::int64_t>(text.size());
+  std::string out;
+  out.reserve(text.size());
+  for (std::int64_t i = 0; i < size;) {
+    const auto start = static_cast<std::size_t>(i);
+    UChar32 code = 0;
+    U8_NEXT(bytes, i, size, code);
+    const auto piece = text.substr(start, static_cast<std::size_t>(i) - start);
+    if (code < 0) {
+      for (const char byte : piece) {
+        out += fmt::format("\\x{:02x}", static_cast<unsigned>(static_cast<unsigned char>(byte)));
+      }
+    } else if (keep_lines && (code == '\n' || code == '\t')) {
+      out += piece;
+    } else if (acts_on_display(code)) {
+      out += code < 0x100 ? fmt::format("\\x{:02x}", static_cast<unsigned>(code))
+                          : fmt::format("\\u{:04x}", static_cast<unsigned>(code));
+    } else {
+      on_plain(out, piece);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string terminal_escape(std::string_view text) {
+  return escaped(text, true, [](std::string& out, std::string_view piece) { out += piece; });
+}
+
+std::string markdown_escape(std::string_view text) {
+  constexpr std::string_view kActive = R"(\`*[]<>|&)";  // what could make code, links, HTML or another cell
+  return escaped(text, false, [&](std::string& out, std::string_view piece) {
+    if (piece.size() == 1 && kActive.find(piece.front()) != std::string_view::npos) {
+      out.push_back('\\');
+    }
+    out += piece;
+  });
+}
+
+}  // namespace gpqa
