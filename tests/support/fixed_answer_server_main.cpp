@@ -1,0 +1,58 @@
+// fixed-answer-server: prints its address, serves until SIGTERM, SIGINT or the end of its standard input.
+#include <csignal>
+#include <exception>
+#include <string>
+#include <thread>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "tests/support/fixed_answer_server.h"
+
+int main(int argc, char** argv) {
+  gpqa::test::FixedAnswerOptions options;
+  std::string forced = "{}";
+  bool no_thinking = false, plain = false, ignore_stdin = false;
+  CLI::App app("Speaks llama-server's HTTP and says fixed answers");
+  app.add_option("--port", options.port, "0: a free one");
+  app.add_option("--answers", options.answers, "JSON lines {prompt, content, reasoning?, finish_reason?}")
+      ->check(CLI::ExistingFile);
+  app.add_option("--deltas", options.deltas, "every answer has as many words");
+  app.add_option("--slots", options.model.slots)->check(CLI::Range(1, 1024));
+  app.add_option("--ctx", options.model.n_ctx, "tokens of a slot")->check(CLI::Range(16, 1 << 30));
+  app.add_option("--delay-ms", options.delay_ms, "before each token");
+  app.add_option("--loading-ms", options.loading_ms, "answers 503 at first");
+  app.add_option("--force", forced, "JSON: settings used whatever a request asks for");
+  app.add_flag("--plain", plain, "a chat template that can't think");
+  app.add_flag("--no-thinking", no_thinking, "thinks only where a request asks for it");
+  app.add_flag("--ignore-stdin", ignore_stdin, "the end of the standard input ends nothing");
+  CLI11_PARSE(app, argc, argv);
+
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGTERM);
+  sigaddset(&ends, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  try {
+    options.model.gemma4 = !plain;
+    options.model.thinks = !no_thinking;
+    options.forced = gpqa::test::Json::parse(forced);
+    const gpqa::test::FixedAnswerServer server(options);
+    fmt::print("{}\n", server.url());
+    std::fflush(stdout);
+    if (!ignore_stdin)
+      std::thread([] {
+        char bytes[256];
+        while (read(STDIN_FILENO, bytes, sizeof bytes) > 0) {
+        }
+        kill(getpid(), SIGTERM);
+      }).detach();
+    int signal = 0;
+    sigwait(&ends, &signal);
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "fixed-answer-server: {}\n", e.what());
+    return 1;
+  }
+  return 0;
+}
