@@ -89,6 +89,10 @@ std::string interval(const Interval& i) {
   return fmt::format("{:.1f} to {:.1f}", 100 * i.low, 100 * i.high);
 }
 
+std::string p_value(double p) {
+  return p < 0.001 ? "< 0.001" : fmt::format("{:.3f}", p);
+}
+
 std::string delta_of(const ComparedVariant& variant) {
   if (variant.reference) {
     return "reference";
@@ -153,8 +157,7 @@ std::string paired_table(const Comparison& comparison) {
     }
     const auto& p = *v.paired;
     table.add({name_of(v), std::to_string(p.n), std::to_string(p.right_to_wrong),
-               std::to_string(p.wrong_to_right), p.mcnemar_p ? fmt::format("{:.3f}", *p.mcnemar_p) : "-",
-               delta_of(v),
+               std::to_string(p.wrong_to_right), p.mcnemar_p ? p_value(*p.mcnemar_p) : "-", delta_of(v),
                fmt::format("{:+.1f} to {:+.1f}", 100 * p.bootstrap.low, 100 * p.bootstrap.high)});
   }
   return table.text();
