@@ -173,7 +173,7 @@ struct FixedAnswerServer::Impl {
       return httplib::Server::HandlerResponse::Handled;
     });
     http.set_exception_handler(
-        [](const httplib::Request&, httplib::Response& response, std::exception_ptr thrown) {
+        [](const httplib::Request&, httplib::Response& response, const std::exception_ptr& thrown) {
           try {
             std::rethrow_exception(thrown);
           } catch (const WireError& e) {

@@ -1,5 +1,6 @@
 // fixed-answer-server: prints its address, serves until SIGTERM, SIGINT or the end of its standard input.
 #include <csignal>
+#include <cstdio>
 #include <exception>
 #include <string>
 #include <thread>
@@ -10,7 +11,9 @@
 
 #include "tests/support/fixed_answer_server.h"
 
-int main(int argc, char** argv) {
+namespace {
+
+int serve(int argc, char** argv) {
   gpqa::test::FixedAnswerOptions options;
   std::string forced = "{}";
   bool no_thinking = false, plain = false, ignore_stdin = false;
@@ -29,30 +32,39 @@ int main(int argc, char** argv) {
   app.add_flag("--ignore-stdin", ignore_stdin, "the end of the standard input ends nothing");
   CLI11_PARSE(app, argc, argv);
 
+  // Blocked before any thread starts: only sigwait takes them.
   sigset_t ends;
   sigemptyset(&ends);
   sigaddset(&ends, SIGTERM);
   sigaddset(&ends, SIGINT);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  options.model.gemma4 = !plain;
+  options.model.thinks = !no_thinking;
+  options.forced = gpqa::test::Json::parse(forced);
+  const gpqa::test::FixedAnswerServer server(options);
+  fmt::print("{}\n", server.url());
+  std::fflush(stdout);
+  if (!ignore_stdin)
+    std::thread([] {
+      char bytes[256];
+      while (read(STDIN_FILENO, bytes, sizeof bytes) > 0) {
+      }
+      kill(getpid(), SIGTERM);
+    }).detach();
+  int signal = 0;
+  sigwait(&ends, &signal);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
   try {
-    options.model.gemma4 = !plain;
-    options.model.thinks = !no_thinking;
-    options.forced = gpqa::test::Json::parse(forced);
-    const gpqa::test::FixedAnswerServer server(options);
-    fmt::print("{}\n", server.url());
-    std::fflush(stdout);
-    if (!ignore_stdin)
-      std::thread([] {
-        char bytes[256];
-        while (read(STDIN_FILENO, bytes, sizeof bytes) > 0) {
-        }
-        kill(getpid(), SIGTERM);
-      }).detach();
-    int signal = 0;
-    sigwait(&ends, &signal);
+    return serve(argc, argv);
   } catch (const std::exception& e) {
-    fmt::print(stderr, "fixed-answer-server: {}\n", e.what());
+    std::fputs("fixed-answer-server: ", stderr);
+    std::fputs(e.what(), stderr);
+    std::fputs("\n", stderr);
     return 1;
   }
-  return 0;
 }

@@ -21,8 +21,10 @@ Json capture(const std::string& name) {
 void add_keys(const Json& json, const std::string& at, std::set<std::string>& keys) {
   if (json.is_object())
     for (const auto& [key, value] : json.items()) {
-      keys.insert(at + "/" + key);
-      add_keys(value, at + "/" + key, keys);
+      std::string path = at;
+      path.append("/").append(key);
+      add_keys(value, path, keys);
+      keys.insert(std::move(path));
     }
   if (json.is_array() && !json.empty()) add_keys(json.front(), at + "[]", keys);
 }
@@ -152,7 +154,7 @@ TEST_CASE("max_tokens cuts in the thought and in the answer") {
   body["max_tokens"] = 6;
   Json whole = asked.whole(body);
   CHECK(whole["choices"][0]["finish_reason"] == "length");
-  CHECK(whole["choices"][0]["message"]["content"] == "");
+  CHECK(whole["choices"][0]["message"]["content"].get<std::string>().empty());
   CHECK(whole["usage"]["completion_tokens"] == 6);
   body["max_tokens"] = 2;
   whole = asked.whole(body);

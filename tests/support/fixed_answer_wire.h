@@ -43,7 +43,7 @@ struct ModelCard {
   bool thinks = true;          // unless a request says otherwise
 };
 
-struct ChatRequest {
+struct ChatRequest {     // NOLINT(bugprone-exception-escape): moving JSON asserts
   Json settings;         // generation_settings, as read back
   std::string question;  // the last user message as it came
   std::string prompt;    // after the template
