@@ -17,7 +17,7 @@ InterruptGuard::InterruptGuard(std::string words) {
   sigaddset(&signals_, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals_, &before_);
   // A thread that waits for the signals may do what a handler may not.
-  watcher_ = std::jthread([this, words = std::move(words)](std::stop_token end) {
+  watcher_ = std::jthread([this, words = std::move(words)](const std::stop_token& end) {
     constexpr timespec kLook = {0, 100'000'000};
     while (!end.stop_requested()) {
       if (sigtimedwait(&signals_, nullptr, &kLook) < 0) continue;

@@ -12,7 +12,7 @@
 #include "harness/exit_code.h"
 #include "harness/suggest.h"
 #include "prompts/input_error.h"
-#include "results/markdown.h"
+#include "results/inert_text.h"
 #include "runners/remote/http_client.h"
 #include "runners/runner_errors.h"
 

@@ -10,7 +10,7 @@
 
 #include "harness/suggest.h"
 #include "prompts/input_error.h"
-#include "results/markdown.h"
+#include "results/inert_text.h"
 #include "results/utf8_text.h"
 
 namespace gpqa {
@@ -19,7 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kLongestName = 128;
-constexpr std::uint32_t kMostRepeats = 10000;
 const std::vector<std::string> kTasks = {"gpqa_diamond_cot_zeroshot", "gpqa_main_cot_zeroshot",
                                          "gpqa_extended_cot_zeroshot"};
 

@@ -17,6 +17,8 @@
 
 namespace gpqa {
 
+inline constexpr std::uint32_t kMostRepeats = 10000;
+
 struct ServerPlan {
   std::string url;
   std::string api_key_env;       // the NAME of a variable: a key itself is never written down

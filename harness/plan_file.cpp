@@ -16,7 +16,6 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kLargestPlan = 1u << 20;  // bytes
 constexpr std::int64_t kInt64Max = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t kMostRepeats = 10000;
 constexpr std::int64_t kMostExperts = 1 << 20;
 
 // As they were written: relative paths stay relative, so that a plan can be run from anywhere.

@@ -111,7 +111,7 @@ Profile lm_eval() {
   sampling.temperature = 0.0;
   sampling.stop = kTaskStop;
   sampling.max_tokens = 256;
-  sampling.thinking = Thinking::required;
+  sampling.thinking = Thinking::absent;  // nothing is sent about it
   sampling.seed_rule = SeedRule::constant;
   sampling.constant_seed = 1234;
   return {
@@ -123,7 +123,7 @@ Profile lm_eval() {
       0,
       {{"max_tokens", "max_tokens 256 is lm-eval's default: answers that think are cut long before they end"},
        {"thinking",
-        "thinking is asked for: it is a llama-server's default wherever the template can think"}}};
+        "nothing is said about thinking: a llama-server thinks by itself wherever its template can"}}};
 }
 
 Profile greedy() {

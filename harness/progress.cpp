@@ -30,7 +30,7 @@ std::vector<std::string> parts(const ProgressState& state) {
                               100.0 * static_cast<double>(state.correct) / static_cast<double>(state.scored),
                               100 * interval.low, 100 * interval.high));
   }
-  if (state.eta_s) all.push_back("ETA " + duration_words(*state.eta_s));
+  if (state.eta_s && state.done < state.total) all.push_back("ETA " + duration_words(*state.eta_s));
   if (state.tokens_per_s > 0) all.push_back(fmt::format("{:.1f} tok/s", state.tokens_per_s));
   all.push_back(fmt::format("truncated {}", state.truncated));
   all.push_back(fmt::format("failed {}", state.failed));
@@ -115,7 +115,7 @@ std::string progress_line(const ProgressState& state, std::size_t width) {
   auto all = parts(state);
   const auto text = [&] { return fmt::format("{}", fmt::join(all, "  ")); };
   while (all.size() > 1 && text().size() > width) all.pop_back();
-  const auto words = text();
+  auto words = text();
   if (words.size() > width) return words.substr(0, width);
   const std::size_t left = width - words.size();
   constexpr std::size_t kFrame = 3;  // [ ] and a blank

@@ -8,13 +8,13 @@
 
 #include <fmt/format.h>
 
-#include "results/markdown.h"
+#include "results/inert_text.h"
 
 namespace gpqa {
 namespace {
 
-constexpr double kRedraw_s = 0.2;
-constexpr double kPlainLine_s = 30;
+constexpr double kRedrawSeconds = 0.2;
+constexpr double kPlainLineSeconds = 30;
 
 double now_s() {
   using Seconds = std::chrono::duration<double>;
@@ -34,7 +34,7 @@ std::size_t columns() {
 
 }  // namespace
 
-ProgressDisplay::ProgressDisplay(std::string name, std::int64_t total, const RunRecord& run)
+ProgressDisplay::ProgressDisplay(const std::string& name, std::int64_t total, const RunRecord& run)
     : name_(terminal_escape(name)), meter_(total, run, now_s()), terminal_(can_redraw()), shown_at_(now_s()) {
   if (terminal_) show(now_s(), false);
 }
@@ -49,7 +49,7 @@ ProgressDisplay::~ProgressDisplay() {
 void ProgressDisplay::on_delta(TrialId, std::string_view) {
   const double now = now_s();
   meter_.on_delta(now);
-  if (now - shown_at_ >= (terminal_ ? kRedraw_s : kPlainLine_s)) show(now, false);
+  if (now - shown_at_ >= (terminal_ ? kRedrawSeconds : kPlainLineSeconds)) show(now, false);
 }
 
 void ProgressDisplay::on_record(const TrialRecord& record) {
@@ -60,7 +60,7 @@ void ProgressDisplay::on_record(const TrialRecord& record) {
     fmt::print(stderr, "question {} failed after {} retries: {}\n", record.id.doc_id, record.retries,
                terminal_escape(record.error));
   }
-  if (now - shown_at_ >= (terminal_ ? kRedraw_s : kPlainLine_s)) show(now, false);
+  if (now - shown_at_ >= (terminal_ ? kRedrawSeconds : kPlainLineSeconds)) show(now, false);
 }
 
 void ProgressDisplay::show(double now, bool last) {

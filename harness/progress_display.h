@@ -10,7 +10,7 @@ namespace gpqa {
 
 class ProgressDisplay final : public EvaluationObserver {
  public:
-  ProgressDisplay(std::string name, std::int64_t total, const RunRecord& run);
+  ProgressDisplay(const std::string& name, std::int64_t total, const RunRecord& run);
   ~ProgressDisplay() override;  // the last state stays
 
   void on_delta(TrialId id, std::string_view text) override;

@@ -15,7 +15,7 @@
 #include "harness/speed_probe.h"
 #include "prompts/input_error.h"
 #include "prompts/sha256.h"
-#include "results/markdown.h"
+#include "results/inert_text.h"
 #include "results/run_journal.h"
 #include "results/summary.h"
 #include "runners/remote/http_client.h"
@@ -58,7 +58,8 @@ void print_server(const RunnerInfo& info) {
   if (info.n_params > 0) fmt::print(", {:.2f}B parameters", static_cast<double>(info.n_params) / 1e9);
   fmt::print("\n  slots     {} of {} tokens; {} request{} at a time\n", info.slots, info.slot_context,
              info.concurrency, info.concurrency == 1 ? "" : "s");
-  fmt::print("  thinking  {}; budget probe: {}\n", info.thinking, terminal_escape(info.budget_probe));
+  fmt::print("  thinking  {}\n", info.thinking);
+  if (!info.budget_probe.empty()) fmt::print("  budget    probe: {}\n", terminal_escape(info.budget_probe));
   for (const auto& note : info.notes) fmt::print("  note      {}\n", terminal_escape(note));
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include <CLI/CLI.hpp>
 
@@ -12,6 +13,16 @@ struct Command {
   CLI::App* app;
   std::function<int()> run;  // returns an exit code
 };
+
+// For unsigned numbers: CLI11 would read -1 as the largest.
+inline CLI::Validator whole_number() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        const bool digits = text.find_first_not_of("0123456789") == std::string::npos;
+        return digits ? std::string() : "expected a whole number from 0, found " + text;
+      },
+      "");
+}
 
 Command add_run(CLI::App& root);
 Command add_compare(CLI::App& root);

@@ -12,6 +12,7 @@
 #include "harness/commands/command.h"
 #include "harness/run_folders.h"
 #include "prompts/input_error.h"
+#include "results/comparison_files.h"
 #include "results/markdown.h"
 #include "results/run_journal.h"
 
@@ -78,7 +79,8 @@ Command add_compare(CLI::App& root) {
       "the four rows of the published card (149, 149, 142, 113 of 198), and what counts alone allow to say");
   app->add_option("--bootstrap-seed", options->compare.bootstrap_seed, "of the bootstrap interval")
       ->capture_default_str()
-      ->type_name("N");
+      ->type_name("N")
+      ->check(whole_number());
   app->add_option("--resamples", options->compare.resamples, "of the bootstrap interval")
       ->capture_default_str()
       ->type_name("N")

@@ -45,7 +45,8 @@ Command add_export(CLI::App& root) {
   app->add_option("--out", options->out, "the folder of the files [RUN/lm_eval]")->type_name("DIR");
   app->add_option("--repeat", options->repeat, "which repeat: lm-eval knows one")
       ->capture_default_str()
-      ->type_name("N");
+      ->type_name("N")
+      ->check(whole_number());
   app->footer(
       "The files hold GPQA text: don't publish them.\nExample: gpqa export runs/card/98e --format lm-eval");
   return {app, [options] { return run(*options); }};

@@ -14,7 +14,8 @@ inline void add_flex_variant(CLI::App& app, FlexVariant& variant) {
       ->type_name("VERSION")
       ->default_str("0.4.13")
       ->transform(CLI::Transformer(std::map<std::string, FlexVariant>{{"0.4.12", FlexVariant::v0_4_12},
-                                                                      {"0.4.13", FlexVariant::v0_4_13}}));
+                                                                      {"0.4.13", FlexVariant::v0_4_13}})
+                      .description(""));
 }
 
 }  // namespace gpqa

@@ -39,7 +39,8 @@ Command add_prompts(CLI::App& root) {
       ->type_name("FILE");
   app->add_option("--seed", options->seed, "of the order of the choices, as lm-eval's --seed")
       ->capture_default_str()
-      ->type_name("N");
+      ->type_name("N")
+      ->check(whole_number());
   app->add_option("--task-version", options->task_version, "how choices are cleaned: 1.0, 2.1 or 2.2")
       ->capture_default_str()
       ->type_name("VERSION");

@@ -6,7 +6,7 @@
 #include "harness/commands/command.h"
 #include "harness/commands/flex_variant.h"
 #include "harness/run_folders.h"
-#include "results/markdown.h"
+#include "results/inert_text.h"
 #include "results/run_journal.h"
 #include "scoring/score.h"
 

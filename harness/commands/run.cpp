@@ -9,7 +9,7 @@
 #include "harness/run_folders.h"
 #include "harness/run_variant.h"
 #include "prompts/input_error.h"
-#include "results/markdown.h"
+#include "results/inert_text.h"
 
 namespace gpqa {
 namespace {
@@ -53,10 +53,8 @@ int run(const RunOptions& options) {
   std::signal(SIGPIPE, SIG_IGN);  // a server that hangs up is an error to handle, not an end
   const auto prepared = prepare(options);
   announce(prepared);
-  std::string folders;
   std::int64_t failed = 0;
   for (const auto& variant : prepared.plan.variants) {
-    folders += " " + shell_quote((prepared.out / variant.name).string());
     const auto result = run_variant(prepared, variant);
     failed += result.failed;
     if (result.interrupted) {
@@ -64,7 +62,8 @@ int run(const RunOptions& options) {
       return kInterrupted;
     }
   }
-  fmt::print("\nThe table:\ngpqa compare{}\n", folders);
+  // The folder, not the variants: those of other days belong in the table, too.
+  fmt::print("\nThe table:\ngpqa compare {}\n", shell_quote(prepared.out.string()));
   return failed > 0 ? kDoneWithFailedTrials : kDone;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "harness/commands/command.h"
 #include "prompts/input_error.h"
 
 namespace gpqa {
@@ -44,7 +45,7 @@ std::vector<CLI::Option*> add_single(CLI::App& app, PlanFlags& plan) {
 
 void add_changes(CLI::App& app, PlanFlags& plan) {
   const auto option = [&](const char* flag, auto& value, const char* type, const char* words) {
-    app.add_option(flag, value, words)->type_name(type)->allow_extra_args(false)->group("For either");
+    return app.add_option(flag, value, words)->type_name(type)->allow_extra_args(false)->group("For either");
   };
   option("--dataset", plan.dataset, "FILE", "gpqa_{diamond,main,extended}.csv");
   option("--set", plan.set, "FIELD=VALUE",
@@ -53,10 +54,12 @@ void add_changes(CLI::App& app, PlanFlags& plan) {
   option("--task-version", plan.task_version, "VERSION",
          "how choices are cleaned: 1.0, 2.1 or 2.2 [the profile's]");
   option("--limit", plan.limit, "N", "only the first N questions; below 1: that part of them [all]");
-  option("--repeats", plan.repeats, "R", "ask each question so often [1]");
-  option("--seed", plan.seed, "N", "of the order of the choices, as lm-eval's --seed [0]");
+  option("--repeats", plan.repeats, "R", "ask each question so often [1]")->check(whole_number());
+  option("--seed", plan.seed, "N", "of the order of the choices, as lm-eval's --seed [0]")
+      ->check(whole_number());
   option("--run-seed", plan.run_seed, "N",
-         "of the sampling: gives each question and repeat a seed of its own [0]");
+         "of the sampling: gives each question and repeat a seed of its own [0]")
+      ->check(whole_number());
 }
 
 }  // namespace

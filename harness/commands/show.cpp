@@ -8,7 +8,7 @@
 #include "harness/commands/command.h"
 #include "harness/run_folders.h"
 #include "prompts/input_error.h"
-#include "results/markdown.h"
+#include "results/inert_text.h"
 #include "results/run_journal.h"
 #include "results/summary.h"
 #include "scoring/extract_answer.h"
@@ -143,8 +143,11 @@ Command add_show(CLI::App& root) {
       "show", "List a run's trials, or show one: the transcript, what each filter found and why.");
   auto options = std::make_shared<Options>();
   app->add_option("RUN", options->run, "the run's folder")->required();
-  app->add_option("DOC_ID", options->doc_id, "a question's number, from 0 [list all]");
-  app->add_option("--repeat", options->repeat, "which repeat of it")->capture_default_str()->type_name("N");
+  app->add_option("DOC_ID", options->doc_id, "a question's number, from 0 [list all]")->check(whole_number());
+  app->add_option("--repeat", options->repeat, "which repeat of it")
+      ->capture_default_str()
+      ->type_name("N")
+      ->check(whole_number());
   app->add_flag("--wrong", options->wrong, "in the list, only what the flexible filter calls wrong");
   app->footer("Example: gpqa show runs/card/98e 17");
   return {app, [options] { return run(*options); }};

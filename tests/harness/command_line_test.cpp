@@ -87,6 +87,9 @@ TEST_CASE("wrong usage and bad input exit with 2 and say what to do") {
           "did you mean 'temperature'?");
   refused("run --server http://127.0.0.1:1 --name x --profile kard --dataset " + csv, "did you mean 'card'?");
   refused("run --server http://127.0.0.1:1 --plan p.toml", "--plan");
+  refused("run --server http://127.0.0.1:1 --name x --run-seed -1 --dataset " + csv,
+          "expected a whole number");
+  refused("show . -1", "");
   refused("run --plan nowhere.toml", "nowhere.toml");
   refused("run --server http://127.0.0.1:1 --name x --api-key-env GPQA_TEST_UNSET --dataset " + csv,
           "GPQA_TEST_UNSET");
@@ -204,7 +207,7 @@ TEST_CASE("a stored run is listed, shown, scored again, exported and compared") 
   CHECK_THAT(exported.out, Contains("files/results_") && Contains("files/samples_"));
   const auto table = gpqa("compare runs/s");
   CHECK(table.code == 0);
-  CHECK_THAT(table.out, Contains("scripted") && Contains("5/6"));
+  CHECK_THAT(table.out, Contains("scripted") && Contains("5 / 6"));
 }
 
 TEST_CASE("rescoring says what changed and writes it") {

@@ -67,7 +67,7 @@ TEST_CASE("profile author-late has the later budget, tokens, seed and one reques
 }
 
 TEST_CASE("profile lm-eval sends what lm-eval sends by itself and nothing else") {
-  CHECK(words("lm-eval") == R"(temperature=0 max_tokens=256 thinking=required stop=["</s>"] seed=1234)");
+  CHECK(words("lm-eval") == R"(temperature=0 max_tokens=256 thinking=absent stop=["</s>"] seed=1234)");
 }
 
 TEST_CASE("profile greedy is deterministic") {
