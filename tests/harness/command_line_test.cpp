@@ -7,49 +7,16 @@
 #include "harness/run_folders.h"
 #include "tests/catch.h"
 #include "tests/harness/scripted_run.h"
+#include "tests/harness/shell.h"
 #include "tests/json_lines.h"
-#include "tests/results/temporary_folder.h"
 
 using namespace gpqa;
 using Catch::Matchers::Contains;
+using gpqa_test::contents;
 using gpqa_test::kSyntheticCsv;
 using gpqa_test::ScriptedRun;
+using gpqa_test::Shell;
 using gpqa_test::stopped;
-
-namespace {
-
-struct Result {
-  int code;
-  std::string out;
-  std::string err;
-};
-
-std::string contents(const std::filesystem::path& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
-
-// Runs the program in a folder of its own.
-struct Shell {
-  TemporaryFolder folder;
-
-  Result operator()(const std::string& arguments, const std::string& input = "/dev/null") const {
-    const auto out = folder.path() / "stdout";
-    const auto err = folder.path() / "stderr";
-    const auto command = "cd " + folder.path().string() + " && " + shell_quote(GPQA_BINARY) + " " +
-                         arguments + " <" + input + " >" + out.string() + " 2>" + err.string();
-    const int status = std::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents(out), contents(err)};
-  }
-
-  std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(folder.path() / name, std::ios::binary) << text;
-    return (folder.path() / name).string();
-  }
-};
-
-}  // namespace
 
 TEST_CASE("help teaches each command with an example") {
   const Shell gpqa;

@@ -1,0 +1,142 @@
+// `gpqa run` against a server that speaks llama-server's HTTP.
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <thread>
+
+#include "results/run_journal.h"
+#include "tests/catch.h"
+#include "tests/harness/scripted_run.h"
+#include "tests/harness/shell.h"
+#include "tests/support/fixed_answer_server.h"
+
+using namespace gpqa;
+using Catch::Matchers::Contains;
+using gpqa::test::FixedAnswerOptions;
+using gpqa::test::FixedAnswerServer;
+using gpqa_test::kSyntheticCsv;
+using gpqa_test::Shell;
+
+namespace {
+
+std::string run_line(const FixedAnswerServer& server, const std::string& more) {
+  return "run --dataset " + shell_quote(kSyntheticCsv) + " --server " + server.url() + " " + more;
+}
+
+std::string last_line(const std::string& text) {
+  const auto end = text.find_last_not_of('\n');
+  const auto start = text.rfind('\n', end);
+  return text.substr(start + 1, end - start);
+}
+
+}  // namespace
+
+TEST_CASE("a run ends with the command that shows its table, and that command works") {
+  const FixedAnswerServer server({});
+  const Shell gpqa;
+  const auto result = gpqa(run_line(server, "--name '98e v3' --experts 98 --limit 12 --repeats 2"));
+  INFO(result.out << result.err);
+  REQUIRE(result.code == 0);
+  CHECK_THAT(result.out, Contains("max_tokens 12288: the card names none") && Contains("24 of 24 done"));
+  CHECK(last_line(result.out) == "gpqa compare 'runs/98e v3'");
+  const auto table = gpqa(last_line(result.out).substr(5));
+  CHECK(table.code == 0);
+  CHECK_THAT(table.out, Contains("98e v3") && Contains("98 |"));
+  const auto kept = read_run(gpqa.folder.path() / "runs/98e v3/98e v3");
+  CHECK(kept.trials.size() == 24);
+  CHECK(kept.manifest.runner.build == "b11434-fixed");
+  CHECK(kept.manifest.trials.version == TaskVersion::v1_0);
+  for (const auto& record : kept.trials) CHECK(record.sampling_mismatch.empty());
+}
+
+TEST_CASE("the same command asks nothing again, and another one names the field that differs") {
+  const FixedAnswerServer server({});
+  const Shell gpqa;
+  REQUIRE(gpqa(run_line(server, "--name a --limit 5")).code == 0);
+  const auto answered = server.answered();
+  const auto again = gpqa(run_line(server, "--name a --limit 5"));
+  CHECK(again.code == 0);
+  CHECK_THAT(again.out, Contains("nothing to ask"));
+  CHECK(server.answered() == answered);
+  const auto other = gpqa(run_line(server, "--name a --limit 5 --set temp=0.7"));
+  CHECK(other.code == 2);
+  CHECK_THAT(other.err, Contains("sampling.temperature: 1.0 there, 0.7 now"));
+  CHECK(server.answered() == answered);
+}
+
+TEST_CASE("an interrupted run exits with 130, loses nothing, and the same command asks only the rest") {
+  FixedAnswerOptions slow;
+  slow.delay_ms = 3;
+  slow.deltas = 60;
+  const FixedAnswerServer server(slow);
+  const Shell gpqa;
+  const auto line = run_line(server, "--name a --limit 30");
+  const auto journal = gpqa.folder.path() / "runs/a/a/trials.jsonl";
+  const pid_t running = gpqa.start(line);
+  for (int i = 0; i < 1200 && gpqa_test::contents(journal).empty(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  kill(running, SIGINT);
+  const auto interrupted = gpqa.wait(running);
+  INFO(interrupted.out << interrupted.err);
+  REQUIRE(interrupted.code == 130);
+  CHECK_THAT(interrupted.out, Contains("the same command goes on"));
+  const auto kept = read_run(gpqa.folder.path() / "runs/a/a").trials.size();
+  CHECK(kept > 0);
+  CHECK(kept < 30);
+
+  const auto rest = gpqa(line);
+  CHECK(rest.code == 0);
+  CHECK_THAT(rest.out, Contains(std::to_string(30 - kept) + " to ask, " + std::to_string(kept) + " kept"));
+  CHECK_THAT(rest.out, Contains("from the " + std::to_string(kept) + " answers it has"));
+  CHECK(read_run(gpqa.folder.path() / "runs/a/a").trials.size() == 30);
+}
+
+TEST_CASE("what the audit refuses exits with 3, says every reason, and keeps no run") {
+  FixedAnswerOptions small;
+  small.model.gemma4 = false;
+  small.model.thinks = false;
+  small.model.n_ctx = 4096;
+  const FixedAnswerServer server(small);
+  const Shell gpqa;
+  const auto result = gpqa(run_line(server, "--name a"));
+  CHECK(result.code == 3);
+  CHECK_THAT(result.err, Contains("thinking = \"absent\"") && Contains("-c "));
+  CHECK_FALSE(std::filesystem::exists(gpqa.folder.path() / "runs/a/a/run.json"));
+}
+
+TEST_CASE("a plan runs its variants one after the other, or the one that is picked") {
+  const FixedAnswerServer server({});
+  const Shell gpqa;
+  const auto variant = [&](const std::string& name, const std::string& more) {
+    return "[[variant]]\nname = \"" + name + "\"\nserver = { url = \"" + server.url() + "\" }\n" + more;
+  };
+  gpqa.write("two.toml", "dataset = \"" + kSyntheticCsv +
+                             "\"\ntask = { limit = 6 }\n[sampling]\nmin_p = 0\n" +
+                             variant("128e", "experts = 128\nreference = true\n") +
+                             variant("98e", "experts = 98\nmap = { calibrated_on = \"GPQA\" }\n"));
+  const auto one = gpqa("run --plan two.toml --variant 98e");
+  INFO(one.out << one.err);
+  REQUIRE(one.code == 0);
+  CHECK_FALSE(std::filesystem::exists(gpqa.folder.path() / "runs/two/128e"));
+  const auto both = gpqa("run --plan two.toml");
+  CHECK(both.code == 0);
+  CHECK(last_line(both.out) == "gpqa compare runs/two");
+  const auto kept = read_run(gpqa.folder.path() / "runs/two/98e");
+  CHECK(kept.manifest.sampling.min_p == 0.0);
+  CHECK(kept.manifest.calibrated_on == "GPQA");
+  const auto table = gpqa("compare runs/two --format csv");
+  CHECK(table.code == 0);
+  CHECK(table.out.find("128e") < table.out.find("98e,"));
+  CHECK(gpqa("run --plan two.toml --name x").code == 2);
+  CHECK(gpqa("run --plan two.toml --out runs/two/98e").code == 2);
+}
+
+TEST_CASE("a server that samples otherwise than asked is found out") {
+  FixedAnswerOptions forced;
+  forced.forced["min_p"] = 0.2;
+  const FixedAnswerServer server(forced);
+  const Shell gpqa;
+  const auto result = gpqa(run_line(server, "--name a --limit 3"));
+  INFO(result.out << result.err);
+  CHECK_THAT(result.out + result.err, Contains("min_p"));
+}

@@ -1,0 +1,64 @@
+// Runs the program as people do, and keeps what it says.
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness/run_folders.h"
+#include "tests/results/temporary_folder.h"
+
+namespace gpqa_test {
+
+struct Result {
+  int code;
+  std::string out;
+  std::string err;
+};
+
+inline std::string contents(const std::filesystem::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+// Runs the program in a folder of its own.
+struct Shell {
+  gpqa::TemporaryFolder folder;
+
+  Result operator()(const std::string& arguments, const std::string& input = "/dev/null") const {
+    return wait(start(arguments, input));
+  }
+
+  // The program itself, not a shell around it: signals reach it.
+  pid_t start(const std::string& arguments, const std::string& input = "/dev/null") const {
+    const auto command = "cd " + folder.path().string() + " && exec " + gpqa::shell_quote(GPQA_BINARY) + " " +
+                         arguments + " <" + input + " >" + out() + " 2>" + err();
+    const pid_t pid = fork();
+    if (pid == 0) {
+      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      _exit(127);
+    }
+    return pid;
+  }
+
+  Result wait(pid_t pid) const {
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents(out()), contents(err())};
+  }
+
+  std::string write(const std::string& name, const std::string& text) const {
+    std::ofstream(folder.path() / name, std::ios::binary) << text;
+    return (folder.path() / name).string();
+  }
+
+ private:
+  std::string out() const { return (folder.path() / "stdout").string(); }
+  std::string err() const { return (folder.path() / "stderr").string(); }
+};
+
+}  // namespace gpqa_test
