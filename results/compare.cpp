@@ -143,7 +143,7 @@ std::string contamination(const Manifest& manifest) {
 bool expected_to_differ(const std::string& key) {
   for (const std::string_view prefix :
        {"variant.", "runner.model_id", "runner.n_params", "runner.model_bytes", "runner.fingerprint",
-        "runner.chat_template_name", "prompts_sha256", "runner.server_defaults."}) {
+        "runner.chat_template_name", "trials.prompts_sha256", "trials.limit", "runner.server_defaults."}) {
     if (key.starts_with(prefix)) {
       return true;
     }

@@ -8,7 +8,7 @@
 
 #include "prompts/input_error.h"
 #include "results/json_object.h"
-#include "results/json_reader.h"
+#include "results/json_value.h"
 #include "results/run_record.h"
 #include "results/utf8_text.h"
 
@@ -184,105 +184,105 @@ void flatten(const Json& json, const std::string& prefix, Json& flat) {
   }
 }
 
-FilterResult read_filter(JsonReader& reader) {
+FilterResult read_filter(const JsonValue& json) {
   FilterResult result;
   unsigned seen = 0;
-  reader.object([&](std::string_view key) {
+  json.object([&](std::string_view key, const JsonValue& value) {
     if (key == "extracted") {
-      result.extracted = reader.string();
+      result.extracted = value.string();
       seen |= 1U;
     } else if (key == "correct") {
-      result.correct = reader.boolean();
+      result.correct = value.boolean();
       seen |= 2U;
     } else {
-      reader.fail("no such key");
+      value.fail("no such key");
     }
   });
-  if (seen != 3U) reader.fail("both 'extracted' and 'correct'");
+  if (seen != 3U) json.fail("both 'extracted' and 'correct'");
   return result;
 }
 
-std::int64_t read_count(JsonReader& reader) {
-  return static_cast<std::int64_t>(reader.unsigned_integer(std::numeric_limits<std::int64_t>::max()));
+std::int64_t read_count(const JsonValue& json) {
+  return static_cast<std::int64_t>(json.unsigned_integer(std::numeric_limits<std::int64_t>::max()));
 }
 
-TokenCounts read_tokens(JsonReader& reader) {
+TokenCounts read_tokens(const JsonValue& json) {
   TokenCounts tokens;
-  reader.object([&](std::string_view key) {
+  json.object([&](std::string_view key, const JsonValue& value) {
     if (key == "prompt")
-      tokens.prompt = read_count(reader);
+      tokens.prompt = read_count(value);
     else if (key == "completion")
-      tokens.completion = read_count(reader);
+      tokens.completion = read_count(value);
     else if (key == "reasoning")
-      tokens.reasoning = read_count(reader);
+      tokens.reasoning = read_count(value);
     else if (key == "content")
-      tokens.content = read_count(reader);
+      tokens.content = read_count(value);
     else
-      reader.fail("no such key");
+      value.fail("no such key");
   });
   return tokens;
 }
 
-Timing read_timing(JsonReader& reader) {
+Timing read_timing(const JsonValue& json) {
   Timing timing;
-  reader.object([&](std::string_view key) {
+  json.object([&](std::string_view key, const JsonValue& value) {
     if (key == "queued_ms")
-      timing.queued_ms = reader.number();
+      timing.queued_ms = value.number();
     else if (key == "total_ms")
-      timing.total_ms = reader.number();
+      timing.total_ms = value.number();
     else if (key == "prompt_ms")
-      timing.prompt_ms = reader.number();
+      timing.prompt_ms = value.number();
     else if (key == "predicted_ms")
-      timing.predicted_ms = reader.number();
+      timing.predicted_ms = value.number();
     else
-      reader.fail("no such key");
+      value.fail("no such key");
   });
   return timing;
 }
 
-void read_transcript_place(JsonReader& reader, TrialRecord& record) {
+void read_transcript_place(const JsonValue& json, TrialRecord& record) {
   constexpr std::uint64_t kMax = std::numeric_limits<std::int64_t>::max();  // an off_t
-  reader.object([&](std::string_view key) {
+  json.object([&](std::string_view key, const JsonValue& value) {
     if (key == "offset")
-      record.transcript_offset = reader.unsigned_integer(kMax);
+      record.transcript_offset = value.unsigned_integer(kMax);
     else if (key == "bytes")
-      record.transcript_bytes = reader.unsigned_integer(kMax);
+      record.transcript_bytes = value.unsigned_integer(kMax);
     else if (key == "sha256")
-      record.transcript_sha256 = reader.string();
+      record.transcript_sha256 = value.string();
     else
-      reader.fail("no such key");
+      value.fail("no such key");
   });
 }
 
 struct TrialField {
   std::string_view key;
-  void (*read)(JsonReader&, TrialRecord&);
+  void (*read)(const JsonValue&, TrialRecord&);
 };
 
 constexpr std::uint64_t kMax32 = std::numeric_limits<std::uint32_t>::max();
 
 // In the order of to_json; every key is required.
 constexpr TrialField kTrialFields[] = {
-    {"doc_id", [](JsonReader& in,
+    {"doc_id", [](const JsonValue& in,
                   TrialRecord& r) { r.id.doc_id = static_cast<std::uint32_t>(in.unsigned_integer(kMax32)); }},
-    {"repeat", [](JsonReader& in,
+    {"repeat", [](const JsonValue& in,
                   TrialRecord& r) { r.id.repeat = static_cast<std::uint32_t>(in.unsigned_integer(kMax32)); }},
-    {"record_id", [](JsonReader& in, TrialRecord& r) { r.record_id = in.string(); }},
-    {"target", [](JsonReader& in, TrialRecord& r) { r.target = in.string(); }},
-    {"prompt_hash", [](JsonReader& in, TrialRecord& r) { r.prompt_hash = in.string(); }},
-    {"seed", [](JsonReader& in,
+    {"record_id", [](const JsonValue& in, TrialRecord& r) { r.record_id = in.string(); }},
+    {"target", [](const JsonValue& in, TrialRecord& r) { r.target = in.string(); }},
+    {"prompt_hash", [](const JsonValue& in, TrialRecord& r) { r.prompt_hash = in.string(); }},
+    {"seed", [](const JsonValue& in,
                 TrialRecord& r) { r.seed = static_cast<std::uint32_t>(in.unsigned_integer(kMax32)); }},
-    {"outcome", [](JsonReader& in, TrialRecord& r) { r.outcome = parse_outcome(in.string()); }},
-    {"finish_reason", [](JsonReader& in, TrialRecord& r) { r.finish_reason = in.string(); }},
-    {"error", [](JsonReader& in, TrialRecord& r) { r.error = in.string(); }},
-    {"strict", [](JsonReader& in, TrialRecord& r) { r.score.strict = read_filter(in); }},
-    {"flexible", [](JsonReader& in, TrialRecord& r) { r.score.flexible = read_filter(in); }},
-    {"tokens", [](JsonReader& in, TrialRecord& r) { r.tokens = read_tokens(in); }},
-    {"retries", [](JsonReader& in,
+    {"outcome", [](const JsonValue& in, TrialRecord& r) { r.outcome = parse_outcome(in.string()); }},
+    {"finish_reason", [](const JsonValue& in, TrialRecord& r) { r.finish_reason = in.string(); }},
+    {"error", [](const JsonValue& in, TrialRecord& r) { r.error = in.string(); }},
+    {"strict", [](const JsonValue& in, TrialRecord& r) { r.score.strict = read_filter(in); }},
+    {"flexible", [](const JsonValue& in, TrialRecord& r) { r.score.flexible = read_filter(in); }},
+    {"tokens", [](const JsonValue& in, TrialRecord& r) { r.tokens = read_tokens(in); }},
+    {"retries", [](const JsonValue& in,
                    TrialRecord& r) { r.retries = static_cast<std::uint32_t>(in.unsigned_integer(kMax32)); }},
-    {"timing", [](JsonReader& in, TrialRecord& r) { r.timing = read_timing(in); }},
-    {"server_id", [](JsonReader& in, TrialRecord& r) { r.server_id = in.string(); }},
-    {"sampling_mismatch", [](JsonReader& in, TrialRecord& r) { r.sampling_mismatch = in.string(); }},
+    {"timing", [](const JsonValue& in, TrialRecord& r) { r.timing = read_timing(in); }},
+    {"server_id", [](const JsonValue& in, TrialRecord& r) { r.server_id = in.string(); }},
+    {"sampling_mismatch", [](const JsonValue& in, TrialRecord& r) { r.sampling_mismatch = in.string(); }},
     {"transcript", read_transcript_place},
 };
 
@@ -430,22 +430,25 @@ Json to_json(const TrialRecord& record) {
 
 TrialRecord parse_trial_record(std::string_view line) {
   constexpr std::size_t kFields = std::size(kTrialFields);
-  JsonReader reader(line);
+  thread_local simdjson::dom::parser parser;  // keeps its buffers from line to line
+  simdjson::dom::element element;
+  if (const auto error = parser.parse(line.data(), line.size()).get(element); error != simdjson::SUCCESS)
+    throw InputError(fmt::format("expected JSON: {}", simdjson::error_message(error)));
+  const JsonValue json(element);
   TrialRecord record;
   std::uint32_t seen = 0;
   std::size_t expected = 0;  // our own lines hold the keys in order, so each is found at once
-  reader.object([&](std::string_view key) {
+  json.object([&](std::string_view key, const JsonValue& value) {
     std::size_t field = expected;
     if (field == kFields || kTrialFields[field].key != key)
       for (field = 0; field < kFields && kTrialFields[field].key != key;) ++field;
-    if (field == kFields || (seen >> field & 1U) != 0) reader.fail("no such key, or only once");
-    kTrialFields[field].read(reader, record);
+    if (field == kFields || (seen >> field & 1U) != 0) value.fail("no such key, or only once");
+    kTrialFields[field].read(value, record);
     seen |= 1U << field;
     expected = field + 1;
   });
-  reader.end();
   for (std::size_t field = 0; field < kFields; ++field)
-    if ((seen >> field & 1U) == 0) reader.fail(fmt::format("the key '{}'", kTrialFields[field].key));
+    if ((seen >> field & 1U) == 0) json.fail(fmt::format("the key '{}'", kTrialFields[field].key));
   return record;
 }
 

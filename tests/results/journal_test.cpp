@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <sstream>
 #include <stdexcept>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -129,6 +130,9 @@ TEST_CASE("A crash at any byte of the last two records leaves the earlier ones w
       REQUIRE(trial.id.doc_id == static_cast<std::uint32_t>(&trial - run.trials.data()));
       REQUIRE(to_json(read_transcript(run, trial)) == to_json(sample_transcript(trial.id.doc_id)));
     }
+    // What the crash tore is gone: every line left is whole.
+    std::istringstream lines(bytes_of(folder.path() / "transcripts.jsonl"));
+    for (std::string line; std::getline(lines, line);) REQUIRE(nlohmann::json::accept(line));
   };
   // While a transcript was written, its record was not yet begun; while a record was, its transcript was
   // whole.
