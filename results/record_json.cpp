@@ -493,6 +493,20 @@ Transcript transcript_from_json(const Json& json) {
   return transcript;
 }
 
+namespace {
+
+// The greedy tokens alone: their log probabilities may move in the last digits when a server starts again.
+std::string greedy_tokens(const std::string& fingerprint) {
+  const Json print = Json::parse(fingerprint, nullptr, false);
+  if (!print.is_object() || !print.contains("tokens") || !print["tokens"].is_array()) return fingerprint;
+  Json ids = Json::array();
+  for (const Json& token : print["tokens"])
+    if (token.is_object()) ids.push_back(token.value("id", Json()));
+  return ids.dump();
+}
+
+}  // namespace
+
 Json identity(const Manifest& manifest) {
   Json json = to_json(manifest);
   json.erase("created");
@@ -503,6 +517,7 @@ Json identity(const Manifest& manifest) {
   json["runner"].erase("url");
   json["runner"].erase("model_path");
   json["runner"].erase("notes");
+  json["runner"]["fingerprint"] = greedy_tokens(json["runner"]["fingerprint"].get<std::string>());
   json["runner"]["model_id"] = without_folder(json["runner"]["model_id"].get<std::string>());
   Json flat = Json::object();
   flatten(json, "", flat);

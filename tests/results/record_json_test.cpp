@@ -221,6 +221,17 @@ TEST_CASE("Numbers outside their range are refused in a record") {
   CHECK_THROWS_AS(parse_trial_record(R"({"timing":{"total_ms":1e999}})"), InputError);
 }
 
+TEST_CASE("A fingerprint counts by its greedy tokens") {
+  Manifest manifest = sample_manifest();
+  manifest.runner.fingerprint = R"({"prompt":"p","tokens":[{"id":5,"top":[[5,-0.101]]},{"id":7,"top":[]}]})";
+  const Json first = identity(manifest);
+  CHECK(first["runner.fingerprint"] == "[5,7]");
+  manifest.runner.fingerprint = R"({"prompt":"p","tokens":[{"id":5,"top":[[5,-0.102]]},{"id":7,"top":[]}]})";
+  CHECK(identity(manifest) == first);
+  manifest.runner.fingerprint = R"({"prompt":"p","tokens":[{"id":5,"top":[[5,-0.102]]},{"id":8,"top":[]}]})";
+  CHECK(identity(manifest) != first);
+}
+
 TEST_CASE("The record reader accepts only JSON, and reads it as a JSON library does") {
   std::mt19937 random(20261124);
   const std::string alphabet = "{}[]\",:\\u0123456789eE+-.tfn \n\t\x01\x7f\xc3\xa9\xed\xa0\x80\xff/bd";
