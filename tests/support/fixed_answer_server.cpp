@@ -117,9 +117,9 @@ struct FixedAnswerServer::Impl {
       return text.empty() || sink.write(text.data(), text.size());
     };
     if (!write(job.writer.first_event())) return false;
-    for (const Token& token : job.generated.tokens) {
+    for (std::size_t i = 0; i < job.generated.tokens.size(); ++i) {
       if (options.delay_ms ? !gate.sleep(options.delay_ms) : gate.closed()) return false;
-      if (!write(job.writer.token_event(token))) return false;
+      if (!write(job.writer.token_event(i))) return false;
     }
     ++answered;
     if (!write(job.writer.last_events())) return false;

@@ -132,6 +132,18 @@ TEST_CASE("a stream brings the same answer as a whole body") {
   }
 }
 
+TEST_CASE("timings of each token count what was generated, shown or not") {
+  const FixedAnswerServer server({});
+  Asked asked(server);
+  Json body = ask("b");
+  body["timings_per_token"] = true;
+  const auto events = asked.events(body);
+  // Two tags and a newline come before the first word.
+  CHECK(events[1]["timings"]["predicted_n"] == 4);
+  CHECK(events[2]["timings"]["predicted_n"] == 5);
+  CHECK(keys_of(events[1]["timings"]) == keys_of(capture("chat_nonstream_verbose.body")["timings"]));
+}
+
 TEST_CASE("a budget of 16 cuts the thought at 16 tokens") {
   const FixedAnswerServer server({});
   Asked asked(server);

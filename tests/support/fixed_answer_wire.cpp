@@ -158,6 +158,7 @@ ChatRequest read_chat_request(const std::string& body, const ModelCard& card, co
     chat.stream = request.value("stream", false);
     chat.verbose = request.value("verbose", false);
     chat.return_tokens = request.value("return_tokens", false);
+    chat.token_timings = request.value("timings_per_token", false);
     if (const auto options = request.find("stream_options"); options != request.end() && options->is_object())
       chat.usage = options->value("include_usage", false);
     if (request.value("logprobs", false)) chat.top_logprobs = request.value("top_logprobs", std::int64_t{0});
@@ -247,17 +248,12 @@ AnswerWriter::AnswerWriter(const ModelCard& card, const ChatRequest& request, co
   event_tail_ = tail.dump().substr(1);
 }
 
-Json AnswerWriter::timings() const {
-  const auto n = static_cast<std::int64_t>(generated_.tokens.size());
-  return {{"cache_n", 0},
-          {"prompt_n", request_.prompt_tokens},
-          {"prompt_ms", 1.0},
-          {"prompt_per_token_ms", 1.0 / static_cast<double>(request_.prompt_tokens)},
-          {"prompt_per_second", 1000.0 * static_cast<double>(request_.prompt_tokens)},
-          {"predicted_n", n},
-          {"predicted_ms", static_cast<double>(n)},
-          {"predicted_per_token_ms", 1.0},
-          {"predicted_per_second", 1000.0}};
+// One millisecond a token. Text, not a JSON tree: it may be part of every event.
+std::string AnswerWriter::timings(std::size_t predicted) const {
+  const std::string n = std::to_string(predicted), prompt = std::to_string(request_.prompt_tokens);
+  return R"({"cache_n":0,"prompt_n":)" + prompt +
+         R"(,"prompt_ms":1.5,"prompt_per_token_ms":0.25,"prompt_per_second":4000.0,"predicted_n":)" + n +
+         R"(,"predicted_ms":)" + n + R"(.0,"predicted_per_token_ms":1.0,"predicted_per_second":1000.0})";
 }
 
 Json AnswerWriter::usage() const {
@@ -286,7 +282,7 @@ Json AnswerWriter::verbose(bool streaming) const {
   json["stop_type"] = generated_.stop_type;
   json["stopping_word"] = generated_.stopping_word;
   json["tokens_cached"] = request_.prompt_tokens + static_cast<std::int64_t>(generated_.tokens.size()) - 1;
-  json["timings"] = timings();
+  json["timings"] = Json::parse(timings(generated_.tokens.size()));
   return json;
 }
 
@@ -329,53 +325,54 @@ std::string AnswerWriter::whole() const {
                {"usage", usage()},
                {"id", id_}};
   if (request_.verbose) json["__verbose"] = verbose(false);
-  json["timings"] = timings();
+  json["timings"] = Json::parse(timings(generated_.tokens.size()));
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::string AnswerWriter::event(Json delta, const Json& finish, const Json* logprobs, const Json* verbose,
-                                bool timed) const {
+std::string AnswerWriter::event(Json delta, const Json& finish, const Json* verbose, bool timed) const {
   Json choice = {{"finish_reason", finish}, {"index", 0}, {"delta", std::move(delta)}};
-  if (logprobs) choice["logprobs"] = {{"content", {*logprobs}}};
   std::string text = "data: {\"choices\":[" + choice.dump(-1, ' ', false, Json::error_handler_t::replace) +
                      "]," + event_tail_;
   if (verbose)
     text.insert(text.size() - 1,
                 ",\"__verbose\":" + verbose->dump(-1, ' ', false, Json::error_handler_t::replace));
-  if (timed) text.insert(text.size() - 1, ",\"timings\":" + timings().dump());
+  if (timed) text.insert(text.size() - 1, ",\"timings\":" + timings(generated_.tokens.size()));
   return text + "\n\n";
 }
 
 std::string AnswerWriter::first_event() const {
-  return event({{"role", "assistant"}, {"content", nullptr}}, nullptr, nullptr, nullptr, false);
+  return event({{"role", "assistant"}, {"content", nullptr}}, nullptr, nullptr, false);
 }
 
-std::string AnswerWriter::token_event(const Token& token) const {
+std::string AnswerWriter::token_event(std::size_t index) const {
+  const Token& token = generated_.tokens[index];
   const bool in_content =
       token.part == Token::Part::content || (request_.tags_in_content && token.part != Token::Part::end);
   if (token.text.empty() || (token.part == Token::Part::tag && !in_content)) return {};
-  const char* key = in_content ? "content" : "reasoning_content";
-  if (request_.top_logprobs >= 0) {
-    const Json probability = logprob(token);
-    return event({{key, token.text}}, nullptr, &probability, nullptr, false);
-  }
   // The hot path of a bench: no JSON tree.
   std::string text = "data: {\"choices\":[{\"finish_reason\":null,\"index\":0,\"delta\":{\"";
-  text += key;
+  text += in_content ? "content" : "reasoning_content";
   text += "\":";
   text += Json(token.text).dump(-1, ' ', false, Json::error_handler_t::replace);
-  text += "}}],";
+  text += '}';
+  if (request_.top_logprobs >= 0) text += ",\"logprobs\":{\"content\":[" + logprob(token).dump() + "]}";
+  text += "}],";
   text += event_tail_;
+  if (request_.token_timings) {
+    text.back() = ',';
+    text += "\"timings\":" + timings(index + 1) + "}";
+  }
   return text + "\n\n";
 }
 
 std::string AnswerWriter::last_events() const {
   const Json settings = request_.verbose ? verbose(true) : Json();
-  std::string text = event(Json::object(), generated_.finish_reason, nullptr,
-                           request_.verbose ? &settings : nullptr, !request_.usage);
+  std::string text = event(Json::object(), generated_.finish_reason, request_.verbose ? &settings : nullptr,
+                           !request_.usage);
   if (request_.usage) {
     std::string last = "data: {\"choices\":[]," + event_tail_;
-    last.insert(last.size() - 1, ",\"usage\":" + usage().dump() + ",\"timings\":" + timings().dump());
+    last.insert(last.size() - 1,
+                ",\"usage\":" + usage().dump() + ",\"timings\":" + timings(generated_.tokens.size()));
     text += last + "\n\n";
   }
   return text + "data: [DONE]\n\n";

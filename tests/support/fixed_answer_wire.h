@@ -55,7 +55,7 @@ struct ChatRequest {     // NOLINT(bugprone-exception-escape): moving JSON asser
   std::string budget_message;
   std::int64_t max_tokens = -1;
   std::vector<std::string> stop;
-  bool stream = false, usage = false, verbose = false, return_tokens = false;
+  bool stream = false, usage = false, verbose = false, return_tokens = false, token_timings = false;
   std::int64_t top_logprobs = -1;  // -1: no logprobs
 };
 
@@ -77,17 +77,16 @@ class AnswerWriter {
 
   std::string whole() const;        // the body without stream
   std::string first_event() const;  // the role
-  // Of one token, "" if it shows nothing.
-  std::string token_event(const Token& token) const;
+  // Of the token at `index`, "" if it shows nothing.
+  std::string token_event(std::size_t index) const;
   std::string last_events() const;  // finish reason, usage, [DONE]
 
  private:
   Json verbose(bool streaming) const;
   Json usage() const;
-  Json timings() const;
+  std::string timings(std::size_t predicted) const;
   Json logprob(const Token& token) const;
-  std::string event(Json delta, const Json& finish, const Json* logprobs, const Json* verbose,
-                    bool timed) const;
+  std::string event(Json delta, const Json& finish, const Json* verbose, bool timed) const;
 
   const ModelCard& card_;
   const ChatRequest& request_;
