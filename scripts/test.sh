@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Builds and passes the tests: what CI runs.
+#   scripts/test.sh         under 30 minutes on 2 processors, from nothing
+#   scripts/test.sh --all   also a debug build, more seeds of the peers, and the bench's bounds
+# The last line adds everything up; the exit code is 0 only if nothing failed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+all=
+case ${1:-} in
+  '') ;;
+  --all) all=1 ;;
+  *) echo "usage: scripts/test.sh [--all]" >&2; exit 2 ;;
+esac
+
+passed=0 failed=0 failures=()
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+# count NAME PASSED FAILED
+count() {
+  passed=$((passed + $2)) failed=$((failed + $3))
+  (($3 == 0)) || failures+=("$1: $3")
+}
+
+# step NAME COMMAND...: one check. Its output is shown.
+step() {
+  local name=$1 start=$SECONDS
+  shift
+  echo "== $name"
+  if "$@"; then
+    count "$name" 1 0
+    echo "== $name: passed ($((SECONDS - start)) s)"
+  else
+    count "$name" 0 1
+    echo "== $name: FAILED ($((SECONDS - start)) s)"
+    return 1
+  fi
+}
+
+# counted NAME COMMAND...: as many checks as its last "N passed, N failed" says.
+counted() {
+  local name=$1 start=$SECONDS log=$logs/out status
+  shift
+  echo "== $name"
+  "$@" 2>&1 | tee "$log"
+  status=${PIPESTATUS[0]}
+  if [[ "$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -1)" =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+    local bad=${BASH_REMATCH[2]}
+    # Ended badly, and no check says so.
+    ((status == 0 || bad > 0)) || bad=1
+    count "$name" "${BASH_REMATCH[1]}" "$bad"
+  else
+    count "$name" 0 1
+  fi
+  echo "== $name: ended with $status ($((SECONDS - start)) s)"
+}
+
+# ctest's summary, as counted() reads it.
+run_ctest() {
+  local log=$logs/ctest status
+  ctest --preset "$1" -j "$(nproc)" | tee "$log"
+  status=${PIPESTATUS[0]}
+  sed -nE 's/^[0-9]+% tests passed, ([0-9]+) tests failed out of ([0-9]+)$/\1 \2/p' "$log" |
+    while read -r bad total; do echo "$((total - bad)) passed, $bad failed"; done
+  return "$status"
+}
+
+build() {
+  cmake --preset "$1" >/dev/null && cmake --build --preset "$1"
+}
+
+step "packages" scripts/setup.sh || { echo "0 passed, 1 failed"; exit 1; }
+step "format" scripts/format.sh --check
+
+if step "build release" build release; then
+  counted "tests" run_ctest release
+  step "clang-tidy" scripts/tidy.sh build/release
+  if step "Python peers" scripts/venv.sh peers; then
+    python=${GPQA_VENV:-.venv}/bin/python
+    counted "lm-eval" "$python" tests/peers/lm_eval_peer.py --build build/release ${all:+--long}
+    counted "llama.cpp server" "$python" tests/peers/real_server_peer.py --build build/release ${all:+--long}
+    [[ -z $all ]] || counted "bench" "$python" bench/client_cost.py --build build/release --check
+  fi
+fi
+for sanitizer in asan tsan; do
+  if step "build $sanitizer" build "$sanitizer"; then
+    counted "tests, $sanitizer" run_ctest "$sanitizer"
+  fi
+done
+if [[ -n $all ]] && step "build dev" build dev; then
+  counted "tests, dev" run_ctest dev
+fi
+
+echo
+echo "$((SECONDS / 60)) min $((SECONDS % 60)) s"
+for failure in "${failures[@]}"; do echo "failed in $failure"; done
+echo "$passed passed, $failed failed"
+((failed == 0 && passed > 0))
