@@ -1,5 +1,6 @@
 #include "runners/model_files/gguf_reader.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <set>
@@ -21,6 +22,7 @@ constexpr std::uint64_t kMaxName = 65535;
 constexpr std::uint64_t kMaxDimensions = 4;
 constexpr std::uint64_t kMaxSplits = 1000;
 constexpr std::uint64_t kDefaultAlignment = 32;
+constexpr std::uint64_t kMaxAlignment = 1u << 20;
 
 std::optional<std::uint64_t> product(std::uint64_t a, std::uint64_t b) {
   std::uint64_t out = 0;
@@ -109,7 +111,7 @@ GgufArray read_array(Cursor& in) {
   array.count = in.read<std::uint64_t>("an array's length");
   array.offset = in.at();
   if (array.type == GgufType::array) {
-    in.fail("an array of arrays; no model has one");
+    in.fail("an array of arrays; no model has one, and llama.cpp reads none");
   }
   if (array.type == GgufType::string) {
     if (array.count > in.left() / sizeof(std::uint64_t)) {
@@ -129,6 +131,14 @@ GgufArray read_array(Cursor& in) {
   return array;
 }
 
+bool read_boolean(Cursor& in) {
+  const auto byte = in.read<std::uint8_t>("a boolean");
+  if (byte > 1) {
+    in.fail(fmt::format("a boolean of {}; expected 0 or 1", byte));
+  }
+  return byte == 1;
+}
+
 GgufValue read_value(Cursor& in) {
   switch (in.read_type()) {
     case GgufType::u8:
@@ -146,7 +156,7 @@ GgufValue read_value(Cursor& in) {
     case GgufType::f32:
       return double{in.read<float>("a value")};
     case GgufType::boolean:
-      return in.read<std::uint8_t>("a value") != 0;
+      return read_boolean(in);
     case GgufType::string:
       return std::string(in.read_string("a string"));
     case GgufType::array:
@@ -201,48 +211,23 @@ GgufTensor read_tensor(Cursor& in) {
   return tensor;
 }
 
-GgufHeader read_one(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  Cursor in(file.bytes(), path.string());
-  GgufHeader header;
-  header.files.push_back(path);
-  constexpr std::uint32_t kMagic = 0x46554747;  // "GGUF"
-  if (in.left() < 4 || in.read<std::uint32_t>("the magic") != kMagic) {
-    throw FormatError(path.string(), "byte 0", "no GGUF file: it doesn't begin with \"GGUF\"");
+std::uint64_t read_alignment(const Cursor& in, const GgufHeader& header) {
+  if (!header.metadata.contains("general.alignment")) {
+    return kDefaultAlignment;
   }
-  header.version = in.read<std::uint32_t>("the version");
-  if (header.version != 2 && header.version != 3) {
-    in.fail(fmt::format("GGUF version {}; expected 2 or 3 (a big-endian file?)", header.version));
+  const auto alignment = header.count("general.alignment").value_or(0);
+  if (!std::has_single_bit(alignment) || alignment > kMaxAlignment) {
+    in.fail(
+        fmt::format("general.alignment = {}; expected a power of two up to {}", alignment, kMaxAlignment));
   }
-  const auto tensor_count = in.read<std::uint64_t>("the number of tensors");
-  const auto key_count = in.read<std::uint64_t>("the number of keys");
-  // Each takes more bytes than this, so the counts bound what is allocated.
-  if (tensor_count > in.left() / 24 || key_count > in.left() / 12) {
-    in.fail(fmt::format("{} tensors and {} keys in a file of {} bytes", tensor_count, key_count, in.size()));
-  }
-  for (std::uint64_t i = 0; i < key_count; ++i) {
-    const auto key = in.read_string("a key");
-    if (key.empty() || key.size() > kMaxName) {
-      in.fail(fmt::format("a key of {} bytes", key.size()));
-    }
-    if (!header.metadata.emplace(std::string(key), read_value(in)).second) {
-      in.fail(fmt::format("key {} is there twice", key));
-    }
-  }
-  header.tensors.reserve(tensor_count);
-  std::set<std::string_view> names;
-  for (std::uint64_t i = 0; i < tensor_count; ++i) {
-    header.tensors.push_back(read_tensor(in));
-    if (!names.insert(header.tensors.back().name).second) {
-      in.fail(fmt::format("tensor {} is there twice", header.tensors.back().name));
-    }
-  }
+  return alignment;
+}
 
-  const auto alignment = header.count("general.alignment").value_or(kDefaultAlignment);
-  if (!std::has_single_bit(alignment) || alignment > (1u << 20)) {
-    in.fail(fmt::format("general.alignment = {}; expected a power of two", alignment));
-  }
+// Offsets count from the end of the header as they are read, from the beginning of the file afterwards.
+void place_tensors(const Cursor& in, GgufHeader& header) {
+  const auto alignment = read_alignment(in, header);
   const auto data = (in.at() + alignment - 1) / alignment * alignment;
+  std::vector<const GgufTensor*> by_offset;
   for (auto& tensor : header.tensors) {
     if (tensor.offset % alignment != 0) {
       in.fail(
@@ -250,12 +235,26 @@ GgufHeader read_one(const std::filesystem::path& path) {
     }
     if (data > in.size() || tensor.offset > in.size() - data ||
         tensor.bytes > in.size() - data - tensor.offset) {
-      in.fail(fmt::format("tensor {}: bytes {} to {} of a file of {} bytes: it is cut short or damaged",
-                          tensor.name, data + tensor.offset, data + tensor.offset + tensor.bytes, in.size()));
+      in.fail(fmt::format(
+          "tensor {}: {} bytes at {} of its data, in a file of {} bytes: it is cut short or damaged",
+          tensor.name, tensor.bytes, tensor.offset, in.size()));
     }
     tensor.offset += data;
+    by_offset.push_back(&tensor);
   }
-  return header;
+  std::sort(by_offset.begin(), by_offset.end(),
+            [](const auto* a, const auto* b) { return a->offset < b->offset; });
+  for (std::size_t i = 1; i < by_offset.size(); ++i) {
+    const auto& before = *by_offset[i - 1];
+    if (by_offset[i]->offset - before.offset < before.bytes) {
+      in.fail(fmt::format("tensors {} and {} overlap", before.name, by_offset[i]->name));
+    }
+  }
+}
+
+GgufHeader read_one(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  return parse_gguf_header(file.bytes(), path);
 }
 
 // NAME-00001-of-0000N.gguf -> NAME-0000I-of-0000N.gguf
@@ -269,6 +268,19 @@ std::filesystem::path split_path(const std::filesystem::path& first, std::uint64
         fmt::format("the first of {} split files; expected a name that ends with {}", count, tail(1)));
   }
   return first.parent_path() / (name.substr(0, name.size() - tail(1).size()) + tail(index));
+}
+
+// Part `index` (from 1) of `count`.
+GgufHeader read_part(const std::filesystem::path& first, std::uint64_t index, std::uint64_t count) {
+  const auto path = split_path(first, index, count);
+  GgufHeader part = read_one(path);
+  if (part.count("split.no") != index - 1 || part.count("split.count") != count) {
+    throw FormatError(
+        path.string(), "",
+        fmt::format("expected part {} of {} split files, found split.no = {}, split.count = {}", index, count,
+                    part.count("split.no").value_or(0), part.count("split.count").value_or(0)));
+  }
+  return part;
 }
 
 }  // namespace
@@ -323,6 +335,45 @@ std::string_view GgufHeader::main_type() const {
   return name;
 }
 
+GgufHeader parse_gguf_header(std::span<const std::byte> bytes, const std::filesystem::path& path) {
+  Cursor in(bytes, path.string());
+  GgufHeader header;
+  header.files.push_back(path);
+  constexpr std::uint32_t kMagic = 0x46554747;  // "GGUF"
+  if (in.left() < 4 || in.read<std::uint32_t>("the magic") != kMagic) {
+    throw FormatError(path.string(), "byte 0", "no GGUF file: it doesn't begin with \"GGUF\"");
+  }
+  header.version = in.read<std::uint32_t>("the version");
+  if (header.version != 2 && header.version != 3) {
+    in.fail(fmt::format("GGUF version {}; expected 2 or 3 (a big-endian file?)", header.version));
+  }
+  const auto tensor_count = in.read<std::uint64_t>("the number of tensors");
+  const auto key_count = in.read<std::uint64_t>("the number of keys");
+  // Each takes more bytes than this, so the counts bound what is allocated.
+  if (tensor_count > in.left() / 24 || key_count > in.left() / 12) {
+    in.fail(fmt::format("{} tensors and {} keys in a file of {} bytes", tensor_count, key_count, in.size()));
+  }
+  for (std::uint64_t i = 0; i < key_count; ++i) {
+    const auto key = in.read_string("a key");
+    if (key.empty() || key.size() > kMaxName) {
+      in.fail(fmt::format("a key of {} bytes", key.size()));
+    }
+    if (!header.metadata.emplace(std::string(key), read_value(in)).second) {
+      in.fail(fmt::format("key {} is there twice", key));
+    }
+  }
+  header.tensors.reserve(tensor_count);
+  std::set<std::string_view> names;
+  for (std::uint64_t i = 0; i < tensor_count; ++i) {
+    header.tensors.push_back(read_tensor(in));
+    if (!names.insert(header.tensors.back().name).second) {
+      in.fail(fmt::format("tensor {} is there twice", header.tensors.back().name));
+    }
+  }
+  place_tensors(in, header);
+  return header;
+}
+
 GgufHeader read_gguf_header(const std::filesystem::path& path) {
   GgufHeader header = read_one(path);
   const auto splits = header.count("split.count").value_or(0);
@@ -339,7 +390,7 @@ GgufHeader read_gguf_header(const std::filesystem::path& path) {
     names.insert(tensor.name);
   }
   for (std::uint64_t i = 2; i <= splits; ++i) {
-    GgufHeader part = read_one(split_path(path, i, splits));
+    GgufHeader part = read_part(path, i, splits);
     for (auto& tensor : part.tensors) {
       if (!names.insert(tensor.name).second) {
         throw FormatError(part.files[0].string(), "",

@@ -2,10 +2,12 @@
 // checked.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -63,6 +65,9 @@ struct GgufHeader {
   // The element type in which most of the tensors' bytes are: "Q6_K". "" for a file without tensors.
   std::string_view main_type() const;
 };
+
+// Of one file's bytes; `path` is for messages. Throws FormatError with the byte offset.
+GgufHeader parse_gguf_header(std::span<const std::byte> bytes, const std::filesystem::path& path);
 
 // Follows split files (`split.count`, NAME-00001-of-0000N.gguf) from the first of them.
 // Throws FormatError with the byte offset, InputError if a file can't be opened.
