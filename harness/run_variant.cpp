@@ -151,7 +151,10 @@ VariantResult run_variant(const PreparedPlan& prepared, const VariantPlan& varia
   if (holds_run(folder)) {
     const auto stored = read_run(folder);
     if (pending_trials(prepared.trials, stored).empty()) {
-      fmt::print("  complete  nothing to ask\n");
+      // Who answered then may not be who is served now.
+      fmt::print("  complete  nothing to ask; begun {}, answered by\n",
+                 terminal_escape(stored.manifest.created));
+      print_server(stored.manifest.runner);
       print_result(variant.name, stored);
       return {};
     }
