@@ -47,19 +47,23 @@ def write_task(folder, dataset):
     (folder / f"{TASK}.yaml").write_text(f"task: {TASK}\n{text}", encoding="utf-8")
 
 
+def lm_eval_environment(work):
+    """Offline, and with a cache of its own: a cached shuffle would outlive its seed."""
+    return dict(os.environ, HF_HOME=str(work / "hf"), HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1",
+                HF_DATASETS_DISABLE_PROGRESS_BARS="1", PYTHONWARNINGS="ignore")
+
+
 def run_lm_eval(work, dataset, url, card):
     task = work / "task"
     task.mkdir()
     write_task(task, dataset)
     out = work / "lm-eval"
-    environment = dict(os.environ, HF_HOME=str(work / "hf"), HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1",
-                       HF_DATASETS_DISABLE_PROGRESS_BARS="1", PYTHONWARNINGS="ignore")
     command = [sys.executable, "-m", "lm_eval", "--model", "local-chat-completions", "--model_args",
                f"model={MODEL},base_url={url}/v1/chat/completions,num_concurrent=1", "--tasks", TASK, "--include_path", task,
                "--apply_chat_template", "--log_samples", "--output_path", out]
     if card:
         command += ["--gen_kwargs", CARD_GEN_KWARGS]
-    done = subprocess.run([str(word) for word in command], env=environment, capture_output=True, text=True)
+    done = subprocess.run([str(word) for word in command], env=lm_eval_environment(work), capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"lm-eval ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
     results = next(out.rglob("results_*.json"))
