@@ -1,5 +1,6 @@
 #include "results/comparison_files.h"
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -7,10 +8,16 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "results/inert_text.h"
+
 namespace gpqa {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+Json or_null(std::optional<double> value) {
+  return value ? Json(*value) : Json();
+}
 
 Json to_json(const Interval& interval) {
   return {interval.low, interval.high};
@@ -19,45 +26,48 @@ Json to_json(const Interval& interval) {
 Json to_json(const Accuracy& accuracy) {
   Json json = {
       {"correct", accuracy.correct}, {"accuracy", accuracy.mean}, {"interval_95", to_json(accuracy.wilson)}};
-  json["standard_error"] = accuracy.standard_error ? Json(*accuracy.standard_error) : Json();
+  json["standard_error"] = or_null(accuracy.standard_error);
   json["bounds"] = to_json(accuracy.bounds);
   return json;
 }
 
 Json to_json(const ComparedVariant& variant) {
   const Summary& s = variant.summary;
+  const auto known = [&](const auto& value) { return variant.counts_only ? Json() : Json(value); };
   Json json = {{"name", variant.name},
                {"experts", variant.experts ? Json(*variant.experts) : Json()},
-               {"folder", variant.folder},
+               {"folder", known(variant.folder)},
                {"reference", variant.reference},
                {"contaminated", variant.contaminated},
                {"questions", s.questions},
                {"repeats", s.repeats},
                {"planned", s.n},
                {"n", s.done},
-               {"answered", s.answered},
-               {"unparsed", s.unparsed},
-               {"truncated", s.truncated},
-               {"rumination", s.rumination},
-               {"context_full", s.context_full},
-               {"lost", s.lost},
-               {"failed", s.failed},
-               {"retries", s.retries},
-               {"sampling_mismatches", s.sampling_mismatches},
-               {"mean_reasoning_tokens", s.mean_reasoning_tokens},
-               {"mean_answer_tokens", s.mean_answer_tokens},
+               {"answered", known(s.answered)},
+               {"unparsed", known(s.unparsed)},
+               {"truncated", known(s.truncated)},
+               {"rumination", known(s.rumination)},
+               {"context_full", known(s.context_full)},
+               {"lost", known(s.lost)},
+               {"failed", known(s.failed)},
+               {"retries", known(s.retries)},
+               {"sampling_mismatches", known(s.sampling_mismatches)},
+               {"mean_reasoning_tokens", or_null(s.mean_reasoning_tokens)},
+               {"mean_answer_tokens", or_null(s.mean_answer_tokens)},
                {"flexible", to_json(s.flexible)},
-               {"strict", variant.strict_known ? to_json(s.strict) : Json()}};
+               {"strict", known(to_json(s.strict))}};
   if (variant.paired) {
     const auto& p = *variant.paired;
     json["paired"] = {{"n", p.n},
+                      {"failed", p.failed},
                       {"questions", p.questions},
+                      {"questions_moved", p.questions_moved},
                       {"right_to_wrong", p.right_to_wrong},
                       {"wrong_to_right", p.wrong_to_right},
                       {"delta", p.delta},
                       {"bootstrap_95", to_json(p.bootstrap)},
-                      {"mcnemar_p", p.mcnemar_p ? Json(*p.mcnemar_p) : Json()},
-                      {"standard_error", p.standard_error ? Json(*p.standard_error) : Json()}};
+                      {"mcnemar_p", or_null(p.mcnemar_p)},
+                      {"standard_error", or_null(p.standard_error)}};
   }
   if (variant.unpaired) {
     json["unpaired"] = {{"delta", variant.unpaired->delta}, {"p", variant.unpaired->p}};
@@ -67,10 +77,11 @@ Json to_json(const ComparedVariant& variant) {
 }
 
 std::string csv_text(std::string_view text) {
-  std::string cell =
-      !text.empty() && std::string_view("=+-@\t\r").find(text.front()) != std::string_view::npos ? "'" : "";
-  cell += text;
-  if (cell.find_first_of(",\"\r\n") == std::string::npos) {
+  std::string cell = terminal_escape(text);
+  if (!cell.empty() && std::string_view("=+-@\t").find(cell.front()) != std::string_view::npos) {
+    cell.insert(0, 1, '\'');
+  }
+  if (cell.find_first_of(",\"\n") == std::string::npos) {
     return cell;
   }
   std::string quoted = "\"";
@@ -97,19 +108,21 @@ std::string csv_row(const ComparedVariant& variant) {
                                     number(s.flexible.wilson.high),
                                     number(s.flexible.bounds.low),
                                     number(s.flexible.bounds.high),
-                                    variant.strict_known ? std::to_string(s.strict.correct) : "",
-                                    variant.strict_known ? number(s.strict.mean) : ""};
+                                    variant.counts_only ? "" : std::to_string(s.strict.correct),
+                                    variant.counts_only ? "" : number(s.strict.mean)};
   for (const auto count : {s.unparsed, s.truncated, s.rumination, s.lost, s.failed, s.retries}) {
-    cells.push_back(std::to_string(count));
+    cells.push_back(variant.counts_only ? "" : std::to_string(count));
   }
-  cells.push_back(fmt::format("{:.1f}", s.mean_reasoning_tokens));
-  cells.push_back(fmt::format("{:.1f}", s.mean_answer_tokens));
+  for (const auto& mean : {s.mean_reasoning_tokens, s.mean_answer_tokens}) {
+    cells.push_back(mean ? fmt::format("{:.1f}", *mean) : "");
+  }
   const auto& p = variant.paired;
   const double delta = p ? p->delta : variant.unpaired ? variant.unpaired->delta : 0;
   cells.push_back(p || variant.unpaired ? number(delta) : "");
   cells.push_back(p ? std::to_string(p->right_to_wrong) : "");
   cells.push_back(p ? std::to_string(p->wrong_to_right) : "");
   cells.push_back(p && p->mcnemar_p ? fmt::format("{:.6g}", *p->mcnemar_p) : "");
+  cells.push_back(variant.unpaired ? fmt::format("{:.6g}", variant.unpaired->p) : "");
   cells.push_back(p ? number(p->bootstrap.low) : "");
   cells.push_back(p ? number(p->bootstrap.high) : "");
   cells.push_back(csv_text(variant.contaminated));
@@ -125,7 +138,7 @@ std::string to_csv(const Comparison& comparison) {
       "strict_correct,strict,"
       "unparsed,truncated,rumination,lost,failed,retries,mean_reasoning_tokens,mean_answer_tokens,delta,"
       "right_to_wrong,"
-      "wrong_to_right,mcnemar_p,delta_low,delta_high,contaminated,verdict\r\n";
+      "wrong_to_right,mcnemar_p,unpaired_p,delta_low,delta_high,contaminated,verdict\r\n";
   for (const auto& variant : comparison.variants) {
     text += csv_row(variant);
   }
@@ -134,6 +147,9 @@ std::string to_csv(const Comparison& comparison) {
 
 nlohmann::ordered_json to_json(const Comparison& comparison) {
   Json json = {{"title", comparison.title},
+               {"bootstrap", comparison.resamples == 0 ? Json()
+                                                       : Json{{"seed", comparison.bootstrap_seed},
+                                                              {"resamples", comparison.resamples}}},
                {"warnings", comparison.warnings},
                {"variants", Json::array()},
                {"notes", comparison.notes}};

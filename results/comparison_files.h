@@ -9,7 +9,8 @@
 
 namespace gpqa {
 
-// One row a variant, RFC 4180. A text that a spreadsheet would take for a formula gets a leading apostrophe.
+// One row a variant, RFC 4180; empty where a figure isn't known. A text that a spreadsheet would take for a
+// formula (= + - @ or a tab in front) gets a leading apostrophe; control characters are shown as escapes.
 std::string to_csv(const Comparison& comparison);
 nlohmann::ordered_json to_json(const Comparison& comparison);
 

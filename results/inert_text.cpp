@@ -9,12 +9,22 @@
 namespace gpqa {
 namespace {
 
-// Characters that show nothing of their own but change what is around them.
+// Characters that show nothing of their own but change what is around them: controls, line and paragraph
+// separators, and format characters (bidirectional marks, zero-width spaces, tags), less the two joiners that
+// scripts and emoji need.
 bool acts_on_display(UChar32 code) {
+  constexpr UChar32 kZeroWidthNonJoiner = 0x200C;
+  constexpr UChar32 kZeroWidthJoiner = 0x200D;
   const auto type = u_charType(code);
   return type == U_CONTROL_CHAR || type == U_LINE_SEPARATOR || type == U_PARAGRAPH_SEPARATOR ||
-         (code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069) || code == 0x200E ||
-         code == 0x200F || code == 0xFEFF;
+         (type == U_FORMAT_CHAR && code != kZeroWidthNonJoiner && code != kZeroWidthJoiner);
+}
+
+std::string visible(UChar32 code) {
+  const auto number = static_cast<unsigned>(code);
+  return code < 0x100     ? fmt::format("\\x{:02x}", number)
+         : code < 0x10000 ? fmt::format("\\u{:04x}", number)
+                          : fmt::format("\\U{:08x}", number);
 }
 
 template <class OnPlain>
@@ -35,8 +45,7 @@ std::string escaped(std::string_view text, bool keep_lines, OnPlain on_plain) {
     } else if (keep_lines && (code == '\n' || code == '\t')) {
       out += piece;
     } else if (acts_on_display(code)) {
-      out += code < 0x100 ? fmt::format("\\x{:02x}", static_cast<unsigned>(code))
-                          : fmt::format("\\u{:04x}", static_cast<unsigned>(code));
+      out += visible(code);
     } else {
       on_plain(out, piece);
     }

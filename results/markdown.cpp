@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -81,8 +82,13 @@ std::string name_of(const ComparedVariant& variant) {
   return markdown_escape(variant.name) + (variant.contaminated.empty() ? "" : " (contaminated)");
 }
 
-std::string percent(const Accuracy& accuracy) {
-  return fmt::format("{:.2f}%", 100 * accuracy.mean);
+std::string percent(const Accuracy& accuracy, const Summary& summary) {
+  return summary.done == 0 ? "-" : fmt::format("{:.2f}%", 100 * accuracy.mean);
+}
+
+std::string correct_of(const Summary& s) {
+  return fmt::format("{} / {}", s.flexible.correct, s.done) +
+         (s.done < s.n ? fmt::format(" (of {})", s.n) : "");
 }
 
 std::string interval(const Interval& i) {
@@ -90,17 +96,23 @@ std::string interval(const Interval& i) {
 }
 
 std::string p_value(double p) {
-  return p < 0.001 ? "< 0.001" : fmt::format("{:.3f}", p);
+  return p < 0.0001 ? "< 0.0001" : fmt::format("{:.4f}", p);
+}
+
+std::string tokens(std::optional<double> mean) {
+  return mean ? fmt::format("{:.0f}", *mean) : "-";
+}
+
+std::string points(double fraction) {
+  const auto text = fmt::format("{:+.2f}", 100 * fraction);
+  return text == "-0.00" ? "+0.00" : text;
 }
 
 std::string delta_of(const ComparedVariant& variant) {
-  if (variant.reference) {
-    return "reference";
+  if (variant.paired && variant.paired->n > 0) {
+    return points(variant.paired->delta);
   }
-  const double delta = variant.paired     ? variant.paired->delta
-                       : variant.unpaired ? variant.unpaired->delta
-                                          : 0;
-  return fmt::format("{:+.2f}", 100 * delta + 0.0);
+  return variant.unpaired ? points(variant.unpaired->delta) : "-";
 }
 
 std::string accuracy_table(const Comparison& comparison) {
@@ -110,13 +122,13 @@ std::string accuracy_table(const Comparison& comparison) {
                {"correct / n", true},
                {"95%", true},
                {"strict", true},
-               {"delta (pp)", true},
-               {"What the data say"}});
+               {"delta (pp)", true}});
   for (const auto& v : comparison.variants) {
     const auto& flex = v.summary.flexible;
-    table.add({name_of(v), v.experts ? std::to_string(*v.experts) : "-", percent(flex),
-               fmt::format("{} / {}", flex.correct, v.summary.done), interval(flex.wilson),
-               v.strict_known ? percent(v.summary.strict) : "-", delta_of(v), v.verdict});
+    table.add({name_of(v), v.experts ? std::to_string(*v.experts) : "-", percent(flex, v.summary),
+               correct_of(v.summary), interval(flex.wilson),
+               v.counts_only ? "-" : percent(v.summary.strict, v.summary),
+               v.reference ? "reference" : delta_of(v)});
   }
   return table.text();
 }
@@ -126,19 +138,19 @@ std::string endings_table(const Comparison& comparison) {
                {"answered", true},
                {"unparsed", true},
                {"truncated", true},
-               {"of these rumination", true},
+               {"rumination", true},
                {"lost", true},
                {"failed", true},
                {"retries", true},
                {"bounds (%)", true},
-               {"reasoning tokens", true},
-               {"answer tokens", true}});
+               {"reasoning tok", true},
+               {"answer tok", true}});
   for (const auto& v : comparison.variants) {
     const auto& s = v.summary;
     table.add({name_of(v), std::to_string(s.answered), std::to_string(s.unparsed),
                std::to_string(s.truncated), std::to_string(s.rumination), std::to_string(s.lost),
                std::to_string(s.failed), std::to_string(s.retries), interval(s.flexible.bounds),
-               fmt::format("{:.0f}", s.mean_reasoning_tokens), fmt::format("{:.0f}", s.mean_answer_tokens)});
+               tokens(s.mean_reasoning_tokens), tokens(s.mean_answer_tokens)});
   }
   return table.text();
 }
@@ -150,17 +162,31 @@ std::string paired_table(const Comparison& comparison) {
                {"wrong->right", true},
                {"McNemar p", true},
                {"delta (pp)", true},
-               {"95% (bootstrap)", true}});
+               {"95% (bootstrap)", true},
+               {"SE (pp)", true}});
   for (const auto& v : comparison.variants) {
     if (!v.paired) {
       continue;
     }
     const auto& p = *v.paired;
-    table.add({name_of(v), std::to_string(p.n), std::to_string(p.right_to_wrong),
-               std::to_string(p.wrong_to_right), p.mcnemar_p ? p_value(*p.mcnemar_p) : "-", delta_of(v),
-               fmt::format("{:+.1f} to {:+.1f}", 100 * p.bootstrap.low, 100 * p.bootstrap.high)});
+    table.add(
+        {name_of(v), std::to_string(p.n), std::to_string(p.right_to_wrong), std::to_string(p.wrong_to_right),
+         p.mcnemar_p && p.n > 0 ? p_value(*p.mcnemar_p) : "-", delta_of(v),
+         p.n == 0 ? "-" : fmt::format("{:+.1f} to {:+.1f}", 100 * p.bootstrap.low, 100 * p.bootstrap.high),
+         p.standard_error ? fmt::format("{:.2f}", 100 * *p.standard_error) : "-"});
   }
   return table.text();
+}
+
+// What the data say of each variant, in words.
+std::string verdicts(const Comparison& comparison) {
+  std::string out;
+  for (const auto& v : comparison.variants) {
+    if (!v.verdict.empty()) {
+      out += fmt::format("- **{}**: {}\n", name_of(v), v.verdict);
+    }
+  }
+  return out.empty() ? out : "\n" + out;
 }
 
 }  // namespace
@@ -168,15 +194,14 @@ std::string paired_table(const Comparison& comparison) {
 std::string to_markdown(const Comparison& comparison) {
   std::string out = "## " + markdown_escape(comparison.title) + "\n\n";
   for (const auto& warning : comparison.warnings) {
-    out += "> **Note:** " + markdown_escape(warning) + "\n>\n";
+    out += "- **Note:** " + markdown_escape(warning) + "\n";
   }
   if (!comparison.warnings.empty()) {
-    out.erase(out.size() - 2);  // the last separator
     out += "\n";
   }
-  out += accuracy_table(comparison);
+  out += accuracy_table(comparison) + verdicts(comparison);
   const bool measured = std::any_of(comparison.variants.begin(), comparison.variants.end(),
-                                    [](const ComparedVariant& v) { return !v.folder.empty(); });
+                                    [](const ComparedVariant& v) { return !v.counts_only; });
   if (measured) {
     out += "\n" + endings_table(comparison);
   }

@@ -1,6 +1,7 @@
 #include "results/summary.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <vector>
 
@@ -15,12 +16,24 @@ struct Mean {
     ++count;
   }
   double value() const { return count == 0 ? 0 : sum / static_cast<double>(count); }
+  std::optional<double> known() const { return count == 0 ? std::nullopt : std::optional(value()); }
 };
+
+// Repeats of a question are alike, so the spread is that of the questions' means.
+Interval clustered_interval(double mean, double standard_error, std::size_t questions) {
+  constexpr double kZ = 1.959963984540054;
+  if (standard_error < 1e-12) {  // no spread seen is not certainty
+    const auto count = static_cast<double>(questions);
+    return wilson_interval(std::llround(mean * count), static_cast<std::int64_t>(questions), kZ);
+  }
+  return {.low = std::max(mean - kZ * standard_error, 0.0),
+          .high = std::min(mean + kZ * standard_error, 1.0)};
+}
 
 Accuracy accuracy_of(const RunRecord& run, const Summary& summary, const FilterResult Score::*filter) {
   Accuracy accuracy;
   std::map<std::uint32_t, Mean> questions;
-  std::int64_t unknown = summary.n - summary.done;
+  std::int64_t unknown = std::max<std::int64_t>(summary.n - summary.done, 0);
   for (const auto& trial : run.trials) {
     const bool correct = (trial.score.*filter).correct && trial.outcome != Outcome::failed;
     const bool without_text = trial.outcome == Outcome::failed || trial.outcome == Outcome::lost_parse;
@@ -37,14 +50,11 @@ Accuracy accuracy_of(const RunRecord& run, const Summary& summary, const FilterR
   }
   accuracy.mean = over_questions.value();
   accuracy.standard_error = standard_error(means);
-  if (summary.repeats <= 1 || !accuracy.standard_error) {
-    accuracy.wilson = wilson_interval(accuracy.correct, summary.done);
-  } else {
-    constexpr double kZ = 1.959963984540054;
-    accuracy.wilson = {.low = std::max(accuracy.mean - kZ * *accuracy.standard_error, 0.0),
-                       .high = std::min(accuracy.mean + kZ * *accuracy.standard_error, 1.0)};
-  }
-  const auto planned = static_cast<double>(std::max<std::int64_t>(summary.n, 1));
+  accuracy.wilson =
+      summary.repeats <= 1
+          ? wilson_interval(accuracy.correct, summary.done)
+          : clustered_interval(accuracy.mean, accuracy.standard_error.value_or(0), means.size());
+  const auto planned = static_cast<double>(std::max<std::int64_t>({summary.n, summary.done, 1}));
   accuracy.bounds = {.low = static_cast<double>(accuracy.correct) / planned,
                      .high = static_cast<double>(accuracy.correct + unknown) / planned};
   return accuracy;
@@ -87,8 +97,8 @@ Summary summarise(const RunRecord& run) {
     }
   }
   summary.answered = summary.done - summary.unparsed - summary.lost - summary.failed;
-  summary.mean_reasoning_tokens = reasoning.value();
-  summary.mean_answer_tokens = content.value();
+  summary.mean_reasoning_tokens = reasoning.known();
+  summary.mean_answer_tokens = content.known();
   summary.flexible = accuracy_of(run, summary, &Score::flexible);
   summary.strict = accuracy_of(run, summary, &Score::strict);
   return summary;

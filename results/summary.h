@@ -14,7 +14,8 @@ namespace gpqa {
 struct Accuracy {
   std::int64_t correct = 0;  // trials
   double mean = 0;           // over questions, of the mean over a question's repeats
-  Interval wilson;           // 95%, of correct / done; for more repeats: mean -+ 1.96 standard errors
+  Interval wilson;  // 95%, of correct / done; for more repeats: mean -+ 1.96 standard errors, and where all
+                    // questions have one mean, Wilson's of so many questions
   std::optional<double> standard_error;  // over question means, so clustered by question
   Interval bounds;  // of the whole run: lost, failed and missing trials all wrong, or all right
 };
@@ -36,8 +37,8 @@ struct Summary {
   std::int64_t sampling_mismatches = 0;
   Accuracy flexible;
   Accuracy strict;
-  double mean_reasoning_tokens = 0;  // over trials that report them
-  double mean_answer_tokens = 0;
+  std::optional<double> mean_reasoning_tokens;  // over trials that report them
+  std::optional<double> mean_answer_tokens;
 };
 
 Summary summarise(const RunRecord& run);

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <optional>
-#include <vector>
 
 #include "prompts/python_strip.h"
 #include "scoring/pattern.h"
@@ -30,13 +30,20 @@ std::string folded(std::string_view text) {
   return without_punctuation(python_lower(text));
 }
 
+// std::string_view::find takes quadratic time where text and key repeat themselves; memmem doesn't.
+std::size_t find_key(std::string_view text, std::string_view key, std::size_t from) {
+  const auto* hit =
+      static_cast<const char*>(memmem(text.data() + from, text.size() - from, key.data(), key.size()));
+  return hit != nullptr ? static_cast<std::size_t>(hit - text.data()) : std::string_view::npos;
+}
+
 // Step 2: the last place where a choice's text stands in the answer. nullopt: nowhere, or a choice without
 // text is among them, which matches everywhere and last of all at the end, as an empty answer.
 std::optional<std::string> find_choice_text(std::string_view response,
                                             const std::array<std::string, 4>& choices, FlexVariant variant) {
   std::array<std::string, 4> keys;
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    keys[i] = folded(python_strip(choices[i]));
+    keys[i] = folded(python_strip(python_decode(choices[i])));
     if (keys[i].empty()) {
       return std::nullopt;
     }
@@ -48,19 +55,26 @@ std::optional<std::string> find_choice_text(std::string_view response,
                      [](const std::string& a, const std::string& b) { return a.size() > b.size(); });
   }
   const std::string text = folded(response);
-  std::optional<std::string_view> last;
-  for (std::size_t at = 0; at < text.size();) {
-    const auto rest = std::string_view(text).substr(at);
-    const auto hit = std::find_if(order.begin(), order.end(),
-                                  [&](const std::string& key) { return rest.starts_with(key); });
-    if (hit == order.end()) {
-      ++at;
-      continue;
-    }
-    last = rest.substr(0, hit->size());
-    at += hit->size();
+  std::array<std::size_t, 4> next{};  // where each key stands next
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    next[i] = find_key(text, order[i], 0);
   }
-  if (!last) {
+  const std::string* last = nullptr;
+  for (;;) {
+    const auto first =
+        std::min_element(next.begin(), next.end());  // the first in order of those at one place
+    if (*first == std::string_view::npos) {
+      break;
+    }
+    last = &order[static_cast<std::size_t>(first - next.begin())];
+    const std::size_t end = *first + last->size();
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      if (next[i] < end) {
+        next[i] = find_key(text, order[i], end);
+      }
+    }
+  }
+  if (last == nullptr) {
     return std::nullopt;
   }
   const std::string_view match = python_strip(*last);
@@ -76,9 +90,10 @@ std::optional<std::string> find_choice_text(std::string_view response,
 }  // namespace
 
 std::string extract_strict(std::string_view response) {
+  const std::string text = python_decode(response);
   static const Pattern pattern("(?<=The answer is )(.*)(?=.)");
   std::string answer(kInvalid);
-  pattern.each_match(response, [&](std::string_view match) {
+  pattern.each_match(text, [&](std::string_view match) {
     answer = python_strip(match);
     return false;
   });
@@ -87,15 +102,16 @@ std::string extract_strict(std::string_view response) {
 
 FlexExtraction extract_flexible(std::string_view response, const std::array<std::string, 4>& choices,
                                 FlexVariant variant) {
+  const std::string text = python_decode(response);
   static const Pattern in_parentheses(R"((\([A-Z]\)))");
-  if (auto match = last_match(in_parentheses, response)) {
+  if (auto match = last_match(in_parentheses, text)) {
     return {.answer = std::move(*match), .rule = FlexRule::letter_in_parentheses};
   }
-  if (auto match = find_choice_text(response, choices, variant)) {
+  if (auto match = find_choice_text(text, choices, variant)) {
     return {.answer = std::move(*match), .rule = FlexRule::choice_text};
   }
   static const Pattern after_colon(":" + std::string(kPythonSpaceClass) + "*([A-D])");
-  if (const auto match = last_match(after_colon, response)) {
+  if (const auto match = last_match(after_colon, text)) {
     return {.answer = "(" + *match + ")", .rule = FlexRule::letter_after_colon};
   }
   return {.answer = std::string(kInvalid), .rule = FlexRule::none};

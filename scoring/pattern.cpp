@@ -1,6 +1,7 @@
 #include "scoring/pattern.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
@@ -13,7 +14,12 @@ struct Free {
   void operator()(pcre2_code* p) const { pcre2_code_free(p); }
   void operator()(pcre2_match_data* p) const { pcre2_match_data_free(p); }
   void operator()(pcre2_compile_context* p) const { pcre2_compile_context_free(p); }
+  void operator()(pcre2_match_context* p) const { pcre2_match_context_free(p); }
 };
+
+// Backtracking from one start of a match: our patterns need a handful of steps, however long the text is.
+constexpr std::uint32_t kMatchLimit = 1'000'000;
+constexpr std::uint32_t kHeapLimitKib = 64 * 1024;
 
 std::string message_of(int error) {
   std::string text(256, '\0');
@@ -26,6 +32,7 @@ std::string message_of(int error) {
 
 struct Pattern::Impl {
   std::unique_ptr<pcre2_code, Free> code;
+  std::unique_ptr<pcre2_match_context, Free> limits;
 };
 
 Pattern::Pattern(std::string_view pattern) : impl_(std::make_unique<Impl>()) {
@@ -38,6 +45,9 @@ Pattern::Pattern(std::string_view pattern) : impl_(std::make_unique<Impl>()) {
   if (!impl_->code) {
     throw std::logic_error("pattern " + std::string(pattern) + ": " + message_of(error));
   }
+  impl_->limits.reset(pcre2_match_context_create(nullptr));
+  pcre2_set_match_limit(impl_->limits.get(), kMatchLimit);
+  pcre2_set_heap_limit(impl_->limits.get(), kHeapLimitKib);
   pcre2_jit_compile(impl_->code.get(), PCRE2_JIT_COMPLETE);  // without a JIT it is only slower
 }
 
@@ -49,8 +59,9 @@ void Pattern::each_match(std::string_view text, const std::function<bool(std::st
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   std::size_t at = 0;
   std::uint32_t options = 0;
-  while (at <= text.size()) {
-    const int found = pcre2_match(impl_->code.get(), subject, text.size(), at, options, data.get(), nullptr);
+  for (;;) {
+    const int found =
+        pcre2_match(impl_->code.get(), subject, text.size(), at, options, data.get(), impl_->limits.get());
     if (found == PCRE2_ERROR_NOMATCH) {
       return;
     }
@@ -62,13 +73,10 @@ void Pattern::each_match(std::string_view text, const std::function<bool(std::st
       return;
     }
     at = places[1];
-    if (places[0] == places[1]) {  // an empty match: on to the next character
-      ++at;
-      while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0u) == 0x80u) {
-        ++at;
-      }
-    }
     options = PCRE2_NO_UTF_CHECK;  // checked by the first call
+    if (places[0] == places[1]) {
+      options |= PCRE2_NOTEMPTY_ATSTART;  // Python doesn't match nothing twice at one place
+    }
   }
 }
 

@@ -13,8 +13,8 @@ class Pattern {
   ~Pattern();
 
   // Calls visit(group 1) for each match from left to right, as re.findall would list them, until it returns
-  // false. The text must be valid UTF-8. Throws std::runtime_error if PCRE2 gives up: that is never "no
-  // match".
+  // false. The text must be valid UTF-8. Throws std::runtime_error if PCRE2 gives up (its work and memory are
+  // bounded): that is never "no match".
   void each_match(std::string_view text, const std::function<bool(std::string_view)>& visit) const;
 
  private:

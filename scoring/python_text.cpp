@@ -1,5 +1,6 @@
 #include "scoring/python_text.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
@@ -12,6 +13,12 @@
 
 namespace gpqa {
 namespace {
+
+constexpr std::size_t kMaxPiece = std::size_t{1} << 30;
+
+bool continues(char byte) {  // inside a code point
+  return (static_cast<unsigned char>(byte) & 0xC0u) == 0x80u;
+}
 
 const UCaseMap* root_locale() {
   struct Close {
@@ -29,6 +36,9 @@ const UCaseMap* root_locale() {
 }
 
 void append_lower(std::string& out, std::string_view utf8) {
+  if (utf8.size() > kMaxPiece) {
+    throw std::length_error("a text of more than a gigabyte");  // ICU counts in 32 bits
+  }
   // U+0130 and U+023A grow from two bytes to three; nothing grows by more than half.
   const auto start = out.size();
   out.resize(start + utf8.size() + utf8.size() / 2 + 4);
@@ -43,6 +53,38 @@ void append_lower(std::string& out, std::string_view utf8) {
 }
 
 }  // namespace
+
+std::string python_decode(std::string_view bytes) {
+  const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  const auto size = static_cast<std::int64_t>(bytes.size());
+  std::string out;
+  std::size_t copied = 0;
+  for (std::int64_t i = 0; i < size;) {
+    const auto start = static_cast<std::size_t>(i);
+    UChar32 code = 0;
+    U8_NEXT(data, i, size, code);
+    if (code < 0) {
+      out.append(bytes.substr(copied, start - copied));
+      out.append("\uFFFD");
+      copied = static_cast<std::size_t>(i);
+    }
+  }
+  out.append(bytes.substr(copied));
+  return out;
+}
+
+std::size_t python_len(std::string_view utf8) {
+  return static_cast<std::size_t>(
+      std::count_if(utf8.begin(), utf8.end(), [](char c) { return !continues(c); }));
+}
+
+std::string_view python_prefix(std::string_view utf8, std::size_t count) {
+  std::size_t at = 0;
+  while (at < utf8.size() && (count > 0 || continues(utf8[at]))) {
+    count -= continues(utf8[at++]) ? 0 : 1;
+  }
+  return utf8.substr(0, at);
+}
 
 std::string python_lower(std::string_view utf8) {
   // A character that Python doesn't know is neither cased nor passed over in the final sigma's context: what

@@ -1,10 +1,17 @@
 // Python 3.11's string semantics, as lm-eval's filters and metric meet them. Text is UTF-8.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace gpqa {
+
+// bytes.decode("utf-8", "replace"): what is no UTF-8 becomes U+FFFD, one for each maximal part.
+std::string python_decode(std::string_view bytes);
+
+std::size_t python_len(std::string_view utf8);                             // len(str)
+std::string_view python_prefix(std::string_view utf8, std::size_t count);  // str[:count]
 
 // str.lower(): full mappings, final sigma by its context.
 std::string python_lower(std::string_view utf8);

@@ -5,9 +5,12 @@
 namespace gpqa {
 namespace {
 
-// What numpy compares: it drops trailing NULs from its strings.
-std::string comparable(std::string_view text) {
-  std::string folded = without_ascii_punctuation(python_lower(text));
+// What numpy compares. Its strings keep their width when they are lower-cased, so what no longer fits is cut
+// off (U+0130 becomes two code points); trailing NULs are its padding.
+std::string comparable(std::string_view bytes) {
+  const std::string text = python_decode(bytes);
+  const std::string lower = python_lower(text);
+  std::string folded = without_ascii_punctuation(python_prefix(lower, python_len(text)));
   folded.erase(folded.find_last_not_of('\0') + 1);
   return folded;
 }

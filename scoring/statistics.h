@@ -27,7 +27,7 @@ double two_proportion_p(std::int64_t k1, std::int64_t n1, std::int64_t k2, std::
 std::optional<std::int64_t> smallest_significant_net(std::int64_t discordant, double alpha = 0.05);
 
 // Percentile interval of the mean of `differences` (one per question) under resampling of questions.
-// Deterministic in `seed`.
+// Deterministic in `seed`. Many items with few distinct values are resampled by counting values.
 Interval bootstrap_mean_interval(std::span<const double> differences, std::uint64_t seed,
                                  int resamples = 10000, double level = 0.95);
 

@@ -80,10 +80,9 @@ SplitText split_think_tags(std::string_view raw) {
 }
 
 SplitText split_reasoning(std::string_view raw) {
-  if (raw.find(kGemmaOpen) != std::string_view::npos || raw.find(kGemmaClose) != std::string_view::npos) {
-    return split_gemma4(raw);
-  }
-  return split_think_tags(raw);
+  const auto gemma = std::min(raw.find(kGemmaOpen), raw.find(kGemmaClose));
+  const auto think = std::min(raw.find(kThinkOpen), raw.find(kThinkClose));
+  return gemma < think ? split_gemma4(raw) : split_think_tags(raw);
 }
 
 }  // namespace gpqa

@@ -19,7 +19,7 @@ SplitText split_gemma4(std::string_view raw);
 // deepseek: `<think>` TEXT `</think>`, repeated; also a text that starts inside a thought (the template
 // opened it).
 SplitText split_think_tags(std::string_view raw);
-// By the tags that the text holds; plain text is all content.
+// By the tag that comes first: a later one of the other kind is text. Without tags all is content.
 SplitText split_reasoning(std::string_view raw);
 
 }  // namespace gpqa

@@ -1,29 +1,43 @@
-// The chat templates we have seen, by the hash of the text that /props shows.
+// What a chat template tells of its model: a name, if its text is known here, and whether it thinks.
 #pragma once
 
-#include <array>
+#include <optional>
+#include <string>
 #include <string_view>
+
+#include "runners/remote/audit_findings.h"
+#include "runners/sampling_config.h"
 
 namespace gpqa {
 
-struct KnownTemplate {
-  std::string_view sha256;
-  std::string_view name;
+// By the SHA-256 of the text that /props shows; "unknown" else.
+std::string_view chat_template_name(std::string_view sha256);
+
+struct ThoughtTags {
+  std::string_view open;
+  std::string_view close;
 };
 
-inline constexpr std::array kKnownTemplates = {
-    KnownTemplate{"1d35a24a2a63cc600c0cab43628a6df4cd3318e959b03307cf5f9f7e29ecf783", "gemma-4"},
-    // llama.cpp's fallback for a GGUF without a template of its own
-    KnownTemplate{"cc145ac597328b60dbce2631dce17c0c84bb6a87b2380cc0473e2e1291965db7",
-                  "chatml (the GGUF has no template)"}};
+// One short chat as the server's template renders it.
+struct Renderings {
+  std::string on;    // enable_thinking: true
+  std::string off;   // enable_thinking: false
+  std::string sent;  // as the plan's requests say it
+};
 
-constexpr std::string_view chat_template_name(std::string_view sha256) {
-  for (const auto& known : kKnownTemplates) {
-    if (known.sha256 == sha256) {
-      return known.name;
-    }
-  }
-  return "unknown";
-}
+struct ThinkingView {
+  std::string observed;               // of `sent`: "on", "off", "absent"
+  std::optional<ThoughtTags> tags;    // of the family whose marks a rendering shows
+  std::optional<std::string> opened;  // `sent` ends inside a thought: what follows its tag ("\n")
+};
+
+// A template thinks if asking for it changes what is rendered, or if it opens a thought by itself.
+ThinkingView view_thinking(const Renderings& renderings);
+
+// The rule. required: the template must think; one that isn't known must also show thought tags that are,
+// or reasoning could not be told from answers. `force_template` turns both into notes. off: it must not
+// think. absent: what is seen is kept.
+void judge_thinking(Thinking wanted, const ThinkingView& view, std::string_view template_name,
+                    bool force_template, AuditFindings& findings);
 
 }  // namespace gpqa

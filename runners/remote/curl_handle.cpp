@@ -1,13 +1,14 @@
 #include "runners/remote/curl_handle.h"
 
 #include <algorithm>
-#include <array>
+#include <cerrno>
 #include <stdexcept>
 #include <string_view>
 
 #include <fmt/format.h>
 
 #include "prompts/input_error.h"
+#include "runners/remote/wire_format.h"
 
 namespace gpqa {
 namespace {
@@ -94,6 +95,10 @@ void apply_common(CURL* easy, const HttpOptions& options, const std::string& bas
 }
 
 CurlHeaders request_headers(const HttpOptions& options, bool json_body) {
+  const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7F; };
+  if (std::any_of(options.api_key.begin(), options.api_key.end(), control)) {
+    throw InputError("the API key holds a line break or another control character; a header can't");
+  }
   curl_slist* list = nullptr;
   if (json_body) {
     list = curl_slist_append(list, "Content-Type: application/json");
@@ -105,17 +110,24 @@ CurlHeaders request_headers(const HttpOptions& options, bool json_body) {
   return CurlHeaders(list);
 }
 
-std::string describe_failure(const std::string& base, CURLcode code, const char* details) {
-  const std::string why = details != nullptr && *details != '\0' ? details : curl_easy_strerror(code);
+std::string describe_failure(CURL* easy, const std::string& base, CURLcode code, const char* details) {
+  const std::string why = readable(*details != '\0' ? details : curl_easy_strerror(code), 300);
   switch (code) {
-    case CURLE_COULDNT_CONNECT:
-      return fmt::format("no answer from {}: {}. Is llama-server running there?", base, why);
+    case CURLE_COULDNT_CONNECT: {
+      long os_error = 0;
+      curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
+      const std::string reason = os_error == ECONNREFUSED ? "connection refused" : why;
+      return fmt::format(
+          "no answer from {}: {}. Is llama-server running there? Does it listen on that address "
+          "and port (--host, --port)?",
+          base, reason);
+    }
     case CURLE_COULDNT_RESOLVE_HOST:
       return fmt::format("{}: {}. Is the name right?", base, why);
     case CURLE_PEER_FAILED_VERIFICATION:
       return fmt::format("{}: the server's certificate is not trusted: {}", base, why);
     case CURLE_OPERATION_TIMEDOUT:
-      return fmt::format("{}: timed out: {}", base, why);
+      return fmt::format("no answer from {} in time: {}", base, why);
     default:
       return fmt::format("{}: {}", base, why);
   }

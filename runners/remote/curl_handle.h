@@ -1,6 +1,7 @@
 // libcurl's handles, owned; and the settings that every request of ours shares.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -34,6 +35,9 @@ void apply_common(CURL* easy, const HttpOptions& options, const std::string& bas
 CurlHeaders request_headers(const HttpOptions& options, bool json_body);
 
 // What a failed transfer means, in words: who didn't answer, why, what to look at.
-std::string describe_failure(const std::string& base, CURLcode code, const char* details);
+std::string describe_failure(CURL* easy, const std::string& base, CURLcode code, const char* details);
+
+// libcurl keeps all headers of an answer; a server of ours sends a dozen.
+constexpr std::size_t kMaxHeaderBytes = 256u << 10;
 
 }  // namespace gpqa

@@ -1,11 +1,13 @@
 #include "runners/remote/fingerprint.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "runners/remote/server_calls.h"
+#include "runners/sampling_config.h"
 
 namespace gpqa {
 namespace {
@@ -13,52 +15,72 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kPrompt = "Name the first ten chemical elements, one a line.";
-constexpr int kTokens = 32;
-constexpr int kTop = 5;
+constexpr std::size_t kTokens = 32;
+constexpr std::size_t kTop = 5;
 
-double rounded(double logprob) {
-  return std::round(logprob * 1000) / 1000;
+Json request(const std::string& model_id) {
+  Json body = {{"messages", Json::array({{{"role", "user"}, {"content", kPrompt}}})}, {"model", model_id}};
+  // Whatever the server or the GGUF set as defaults.
+  body["samplers"] = {"top_k", "temperature"};
+  body["temperature"] = 0;
+  body["top_k"] = 1;
+  body["top_p"] = 1;
+  body["min_p"] = 0;
+  body["typical_p"] = 1;
+  body["top_n_sigma"] = -1;
+  body["xtc_probability"] = 0;
+  body["dynatemp_range"] = 0;
+  body["repeat_penalty"] = 1;
+  body["presence_penalty"] = 0;
+  body["frequency_penalty"] = 0;
+  body["dry_multiplier"] = 0;
+  body["mirostat"] = 0;
+  body["seed"] = 1;
+  body["max_tokens"] = kTokens;
+  body["chat_template_kwargs"] = {{"enable_thinking", false}};
+  body["reasoning_format"] = "none";
+  body["cache_prompt"] = false;
+  body["logprobs"] = true;
+  body["top_logprobs"] = kTop;
+  return body;
+}
+
+Json rounded(const Json& logprob) {
+  constexpr double kSteps = 1e4;
+  return logprob.is_number() ? Json(std::round(logprob.get<double>() * kSteps) / kSteps) : Json();
+}
+
+// The first of a list, however long a hostile one is.
+template <class Visit>
+void visit_first(const Json& list, std::size_t most, Visit&& visit) {
+  for (std::size_t i = 0; list.is_array() && i < std::min(list.size(), most); ++i) {
+    visit(list[i]);
+  }
 }
 
 }  // namespace
 
-std::string fingerprint(HttpClient& http, const std::string& model_id) {
-  // Greedy: nothing else of the chain can change the most likely token but what is neutral here.
-  const Json body = {{"messages", Json::array({{{"role", "user"}, {"content", kPrompt}}})},
-                     {"model", model_id},
-                     {"temperature", 0},
-                     {"top_k", 1},
-                     {"repeat_penalty", 1.0},
-                     {"presence_penalty", 0},
-                     {"frequency_penalty", 0},
-                     {"dry_multiplier", 0},
-                     {"seed", 1},
-                     {"max_tokens", kTokens},
-                     {"chat_template_kwargs", {{"enable_thinking", false}}},
-                     {"reasoning_format", "none"},
-                     {"cache_prompt", false},
-                     {"logprobs", true},
-                     {"top_logprobs", kTop}};
-  const auto result = post_json(http, "/v1/chat/completions", body);
-  Json print;
-  if (!result.json) {
-    print["error"] = fmt::format("HTTP {}: {}", result.error.code, result.error.message);
-    return print.dump(-1, ' ', false, Json::error_handler_t::replace);
+Fingerprint take_fingerprint(HttpClient& http, const std::string& model_id) {
+  const auto result = post_json(http, "/v1/chat/completions", request(model_id));
+  Json print = {{"prompt", kPrompt}, {"tokens", Json::array()}};
+  if (result.json) {
+    visit_first(member_of(*result.json, "choices"), 1, [&](const Json& choice) {
+      visit_first(member_of(member_of(choice, "logprobs"), "content"), kTokens, [&](const Json& token) {
+        Json top = Json::array();
+        visit_first(member_of(token, "top_logprobs"), kTop, [&](const Json& candidate) {
+          top.push_back(Json::array({integer_of(candidate, "id"), rounded(member_of(candidate, "logprob"))}));
+        });
+        print["tokens"].push_back({{"id", integer_of(token, "id")}, {"top", std::move(top)}});
+      });
+    });
   }
-  print["prompt"] = kPrompt;
-  print["tokens"] = Json::array();
-  const Json& choices = member_of(*result.json, "choices");
-  const Json& first = choices.is_array() && !choices.empty() ? choices.front() : Json();
-  for (const Json& token : member_of(member_of(first, "logprobs"), "content")) {
-    Json top = Json::array();
-    for (const Json& candidate : member_of(token, "top_logprobs")) {
-      const Json& logprob = member_of(candidate, "logprob");
-      top.push_back(
-          {integer_of(candidate, "id"), logprob.is_number() ? rounded(logprob.get<double>()) : 0.0});
-    }
-    print["tokens"].push_back({{"id", integer_of(token, "id")}, {"top", std::move(top)}});
+  const std::string error = !result.json
+                                ? fmt::format("HTTP {}: {}", result.error.code, result.error.message)
+                                : (print["tokens"].empty() ? "the server sends no log probabilities" : "");
+  if (!error.empty()) {
+    print = {{"error", error}};
   }
-  return print.dump();
+  return {.json = print.dump(-1, ' ', false, Json::error_handler_t::replace), .error = error};
 }
 
 }  // namespace gpqa

@@ -7,9 +7,14 @@
 
 namespace gpqa {
 
-// JSON: {"prompt", "tokens": [{"id", "top": [[id, logprob], ...]}, ...]}, log probabilities before any
-// sampler, rounded to 1e-3 so that noise of the last digits doesn't show. Where the server can't say:
-// {"error"}.
-std::string fingerprint(HttpClient& http, const std::string& model_id);
+struct Fingerprint {
+  // {"prompt", "tokens": [{"id", "top": [[id, logprob], ...]}, ...]}: log probabilities before any sampler,
+  // rounded to 1e-4; null where the server gives none. {"error"} where it can't be taken.
+  std::string json;
+  std::string error;  // "" if it was taken
+};
+
+// 32 tokens, the 5 likeliest at each place, with every sampler neutral and no prompt cache.
+Fingerprint take_fingerprint(HttpClient& http, const std::string& model_id);
 
 }  // namespace gpqa

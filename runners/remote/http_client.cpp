@@ -16,6 +16,7 @@ namespace {
 struct Receiver {
   HttpResponse response;
   std::size_t max_bytes;
+  std::size_t header_bytes = 0;
   bool too_long = false;
 
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self) {
@@ -30,6 +31,12 @@ struct Receiver {
 
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self) {
     const std::string_view line(data, size * count);
+    auto& receiver = *static_cast<Receiver*>(self);
+    receiver.header_bytes += line.size();
+    if (receiver.header_bytes > kMaxHeaderBytes) {
+      receiver.too_long = true;
+      return 0;
+    }
     const auto colon = line.find(':');
     if (colon != std::string_view::npos) {
       std::string name(line.substr(0, colon));
@@ -37,8 +44,8 @@ struct Receiver {
                      [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
       const auto begin = std::min(line.find_first_not_of(" \t", colon + 1), line.size());
       const auto end = line.find_last_not_of(" \t\r\n");
-      static_cast<Receiver*>(self)->response.headers[std::move(name)] =
-          end == std::string_view::npos || end < begin ? ""
+      receiver.response.headers[std::move(name)] = end == std::string_view::npos || end < begin
+                                                       ? ""
                                                        : std::string(line.substr(begin, end - begin + 1));
     }
     return size * count;
@@ -73,12 +80,12 @@ struct HttpClient::Impl {
     const CURLcode code = curl_easy_perform(easy.get());
     curl_easy_setopt(easy.get(), CURLOPT_ERRORBUFFER, nullptr);
     if (receiver.too_long) {
-      throw TransportError(
-          fmt::format("{}{}: an answer of more than {} bytes; expected a small JSON document", base, path,
-                      options.max_body_bytes));
+      throw TransportError(fmt::format(
+          "{}{}: an answer of more than {} bytes (or {} of headers); expected a small JSON document", base,
+          path, options.max_body_bytes, kMaxHeaderBytes));
     }
     if (code != CURLE_OK) {
-      throw TransportError(describe_failure(base, code, details.data()));
+      throw TransportError(describe_failure(easy.get(), base, code, details.data()));
     }
     curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &receiver.response.status);
     return std::move(receiver.response);

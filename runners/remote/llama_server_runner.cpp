@@ -1,10 +1,8 @@
 #include "runners/remote/llama_server_runner.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
-#include <functional>
 #include <list>
 #include <optional>
 #include <string_view>
@@ -14,8 +12,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "runners/remote/chat_transfer.h"
 #include "runners/remote/curl_handle.h"
-#include "runners/remote/sse_reader.h"
 #include "runners/remote/streamed_answer.h"
 #include "runners/remote/wire_format.h"
 #include "runners/runner_errors.h"
@@ -26,8 +24,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
-constexpr std::size_t kMaxErrorBody = 64 * 1024;
-constexpr long kHttpOk = 200;
+constexpr double kLingerSeconds = 2;  // for a connection to end in order after [DONE], and be used again
 
 double ms_since(Clock::time_point start) {
   return Seconds(Clock::now() - start).count() * 1000;
@@ -50,53 +47,28 @@ struct Job {
   Clock::time_point due;  // of the next attempt
 };
 
-// One attempt: a transfer of libcurl's and what came of it.
+// One attempt at it. The transfer sends from the job's body, so the two stay together.
 struct Attempt {
-  explicit Attempt(Job owned) : job(std::move(owned)) {}
-
   Job job;
-  CurlEasy easy = make_easy();
-  CurlHeaders headers;
-  std::array<char, CURL_ERROR_SIZE> details{};
-  Clock::time_point started = Clock::now();
-  Clock::time_point last_byte = started;
-  std::optional<double> queued_ms;
-  std::optional<double> retry_after_s;
-  bool event_stream = false;
-  SseReader sse;
-  StreamedAnswer answer;
-  std::string error_body;
-  std::string fault;      // why we closed it ourselves; "" if we didn't
-  bool hopeless = false;  // such a fault would come again: not retried
-  std::function<bool(Attempt&, std::string_view)> on_bytes;
+  std::unique_ptr<ChatTransfer> transfer;
 };
 
-std::size_t receive(char* data, std::size_t size, std::size_t count, void* self) {
-  auto& attempt = *static_cast<Attempt*>(self);
-  attempt.last_byte = Clock::now();
-  if (!attempt.queued_ms) {
-    attempt.queued_ms = ms_since(attempt.started);
+// What its owner can do about a request that a server refuses.
+std::string advice(const ServerError& error) {
+  if (error.type == "exceed_context_size_error") {
+    return "A slot holds less than the prompt: start llama-server with a larger -c, or with fewer slots "
+           "(-np)";
   }
-  return attempt.on_bytes(attempt, std::string_view(data, size * count)) ? size * count : 0;
-}
-
-std::size_t receive_header(char* data, std::size_t size, std::size_t count, void* self) {
-  constexpr std::string_view kRetryAfter = "retry-after:";
-  std::string_view line(data, size * count);
-  const bool same = line.size() > kRetryAfter.size() &&
-                    std::equal(kRetryAfter.begin(), kRetryAfter.end(), line.begin(), [](char a, char b) {
-                      return a == std::tolower(static_cast<unsigned char>(b));
-                    });
-  if (same) {
-    // Seconds; a date (its other form) is left to our own delay.
-    const std::string value(line.substr(kRetryAfter.size()));
-    char* end = nullptr;
-    const double seconds = std::strtod(value.c_str(), &end);
-    if (end != value.c_str() && seconds >= 0 && std::isfinite(seconds)) {
-      static_cast<Attempt*>(self)->retry_after_s = seconds;
-    }
+  switch (error.code) {
+    case 401:
+    case 403:
+      return "It wants another API key: name the variable that holds it (api_key_env)";
+    case 404:
+    case 405:
+      return "Is that llama-server's address?";
+    default:
+      return "It may be a field that this build doesn't take: change it under [sampling], or the build";
   }
-  return size * count;
 }
 
 }  // namespace
@@ -125,7 +97,9 @@ class RemoteRun {
 
   ~RemoteRun() {
     for (const auto& attempt : running_) {
-      curl_multi_remove_handle(multi_, attempt->easy.get());
+      if (attempt.transfer) {  // else it could not be made
+        curl_multi_remove_handle(multi_, attempt.transfer->easy());
+      }
     }
   }
 
@@ -143,17 +117,15 @@ class RemoteRun {
       }
       int active = 0;
       check(curl_multi_perform(multi_, &active));
-      const bool freed = finish_transfers();
-      close_stalled();
-      if (!freed && !stop.stop_requested()) {
+      const bool ended = finish_transfers();
+      const bool closed = close_stalled();
+      if (!ended && !closed && !stop.stop_requested()) {
         check(curl_multi_poll(multi_, nullptr, 0, poll_ms(), nullptr));
       }
     }
   }
 
  private:
-  using Attempts = std::list<std::unique_ptr<Attempt>>;
-
   static void check(CURLMcode code) {
     if (code != CURLM_OK) {
       throw std::runtime_error(fmt::format("libcurl: {}", curl_multi_strerror(code)));
@@ -187,61 +159,14 @@ class RemoteRun {
     }
   }
 
-  void start(Job job) {
-    auto attempt = std::make_unique<Attempt>(std::move(job));
-    CURL* easy = attempt->easy.get();
-    apply_common(easy, options_.http, base_, "/v1/chat/completions");
-    attempt->headers = request_headers(options_.http, true);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, attempt->headers.get());
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(attempt->job.body.size()));
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, attempt->job.body.data());
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &receive);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, attempt.get());
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &receive_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, attempt.get());
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, attempt->details.data());
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, attempt.get());
-    attempt->on_bytes = [this](Attempt& a, std::string_view bytes) { return read(a, bytes); };
-    check(curl_multi_add_handle(multi_, easy));
-    running_.push_back(std::move(attempt));
-  }
-
-  // False closes the transfer; `fault` then says why, or the answer is whole.
-  bool read(Attempt& attempt, std::string_view bytes) {
-    long status = 0;
-    curl_easy_getinfo(attempt.easy.get(), CURLINFO_RESPONSE_CODE, &status);
-    const char* type = nullptr;
-    curl_easy_getinfo(attempt.easy.get(), CURLINFO_CONTENT_TYPE, &type);
-    attempt.event_stream =
-        status == kHttpOk && type != nullptr && std::string_view(type).starts_with("text/event-stream");
-    if (!attempt.event_stream) {
-      attempt.error_body.append(bytes.substr(0, kMaxErrorBody - attempt.error_body.size()));
-      return attempt.error_body.size() < kMaxErrorBody;
-    }
-    try {
-      attempt.sse.feed(bytes, [&](std::string_view event) {
-        attempt.answer.add(event,
-                           [&](std::string_view text) { sink_.on_delta(attempt.job.request.id, text); });
-        return within_bounds(attempt) && !attempt.answer.error();
-      });
-    } catch (const SseError& error) {
-      attempt.fault = error.what();
-    } catch (const StreamError& error) {
-      attempt.fault = error.what();
-    }
-    return attempt.fault.empty();
-  }
-
-  bool within_bounds(Attempt& attempt) const {
-    constexpr std::int64_t kSlack = 16;
-    const std::int64_t max_tokens = options_.sampling.max_tokens;
-    if (attempt.answer.tokens_so_far() > max_tokens + max_tokens / 10 + kSlack) {
-      attempt.fault = fmt::format("the stream went on past max_tokens = {} by more than a tenth", max_tokens);
-    } else if (attempt.answer.text_bytes() > options_.max_answer_bytes) {
-      attempt.fault = fmt::format("an answer of more than {} bytes", options_.max_answer_bytes);
-    }
-    attempt.hopeless = !attempt.fault.empty();
-    return attempt.fault.empty();
+  void start(Job owned) {
+    Attempt& attempt = running_.emplace_back(Attempt{.job = std::move(owned), .transfer = nullptr});
+    const TrialId id = attempt.job.request.id;
+    attempt.transfer = std::make_unique<ChatTransfer>(
+        options_.http, base_, attempt.job.body,
+        AnswerBounds{.max_tokens = options_.sampling.max_tokens, .max_bytes = options_.max_answer_bytes},
+        [this, id](std::string_view text) { sink_.on_delta(id, text); });
+    check(curl_multi_add_handle(multi_, attempt.transfer->easy()));
   }
 
   // True if a slot became free.
@@ -255,58 +180,47 @@ class RemoteRun {
       const CURLcode code = message->data.result;
       CURL* easy = message->easy_handle;
       const auto it = std::find_if(running_.begin(), running_.end(),
-                                   [&](const auto& a) { return a->easy.get() == easy; });
-      curl_multi_remove_handle(multi_, easy);
-      auto attempt = std::move(*it);
-      running_.erase(it);
-      settle(*attempt, code);
+                                   [&](const Attempt& a) { return a.transfer->easy() == easy; });
+      settle(take(it), code);
       any = true;
     }
     return any;
   }
 
+  Attempt take(std::list<Attempt>::iterator it) {
+    curl_multi_remove_handle(multi_, it->transfer->easy());
+    Attempt attempt = std::move(*it);
+    running_.erase(it);
+    return attempt;
+  }
+
   // What a transfer that ended means: an answer, a result without one, another try, or the end of the run.
-  void settle(Attempt& attempt, CURLcode code) {
-    if (attempt.hopeless) {
-      fail(attempt, attempt.fault);
-    } else if (!attempt.fault.empty()) {
-      try_again(attempt, attempt.fault);
-    } else if (attempt.answer.error()) {
-      settle_error(attempt, *attempt.answer.error());
-    } else if (code == CURLE_OK && !attempt.event_stream) {
-      settle_body(attempt);
-    } else if (code == CURLE_OK && attempt.answer.done() && attempt.answer.has_finish_reason() &&
-               !attempt.sse.inside_event()) {
-      deliver(attempt, std::move(attempt.answer));
-    } else if (code == CURLE_OK) {
-      try_again(attempt, "the stream ended before the answer did");
-    } else if (code == CURLE_WRITE_ERROR) {
-      try_again(attempt, "an error page without an end");
-    } else {
-      try_again(attempt, describe_failure(base_, code, attempt.details.data()));
+  void settle(Attempt attempt, CURLcode code) {
+    const auto result = attempt.transfer->result(code);
+    switch (result.end) {
+      case ChatTransfer::End::answer:
+        deliver(attempt);
+        return;
+      case ChatTransfer::End::fault:
+        try_again(attempt, result.why, result.retry_after_s);
+        return;
+      case ChatTransfer::End::hopeless:
+        fail(attempt, result.why);
+        return;
+      case ChatTransfer::End::redirected:
+        abort_run(attempt, fmt::format("{}: answers with a redirect (HTTP {}); give the address it leads to",
+                                       base_, result.error.code));
+      case ChatTransfer::End::error:
+        settle_error(attempt, result.error, result.retry_after_s);
+        return;
     }
   }
 
-  void settle_body(Attempt& attempt) {
-    long status = 0;
-    curl_easy_getinfo(attempt.easy.get(), CURLINFO_RESPONSE_CODE, &status);
-    if (status == kHttpOk) {
-      try_again(attempt, "not a stream of events; is there something between us and llama-server?");
-    } else if (status >= 300 && status < 400) {
-      throw RunAborted(
-          fmt::format("{}: answers with a redirect (HTTP {}); give the address it leads to", base_, status));
-    } else {
-      settle_error(attempt, error_of_body(status, attempt.error_body));
-    }
-  }
-
-  void settle_error(Attempt& attempt, const ServerError& error) {
+  void settle_error(Attempt& attempt, const ServerError& error, std::optional<double> retry_after_s) {
     const std::string text = fmt::format("HTTP {}: {}", error.code, error.message);
     switch (classify(error)) {
       case ErrorClass::lost_parse: {
-        Completion completion;
-        std::move(attempt.answer)
-            .finish(options_.sampling, attempt.job.asked, info_.slot_context, completion);
+        Completion completion = completion_of(attempt);
         completion.outcome = Outcome::lost_parse;
         completion.error = text;
         hand_over(attempt, std::move(completion));
@@ -314,42 +228,53 @@ class RemoteRun {
       }
       case ErrorClass::context_pool:
         // All running requests die of it at once: only those begun since the last cut are news.
-        if (attempt.started >= limit_since_) {
+        if (attempt.transfer->started() >= limit_since_) {
           limit_ = std::max<std::size_t>(limit_ / 2, 1);
           limit_since_ = Clock::now();
         }
-        try_again(attempt, text);
+        try_again(attempt, text, retry_after_s);
         return;
       case ErrorClass::transient:
-        try_again(attempt, text);
+        try_again(attempt, text, retry_after_s);
         return;
       case ErrorClass::ours:
-        throw RunAborted(fmt::format(
-            "{} refuses the request of question {}: {}. Nothing was scored for it; the run can go on "
-            "once that is mended",
-            base_, attempt.job.request.id.doc_id, text));
+        abort_run(
+            attempt,
+            fmt::format("{} refuses the request of question {}: {}. {}. Nothing is scored for it; the same "
+                        "command goes on once that is mended",
+                        base_, attempt.job.request.id.doc_id, text, advice(error)));
     }
   }
 
-  void try_again(Attempt& attempt, const std::string& why) {
+  // Every request is still done exactly once.
+  [[noreturn]] void abort_run(Attempt& attempt, const std::string& why) {
+    cancel(attempt.job);
+    cancel_all();
+    throw RunAborted(why);
+  }
+
+  void try_again(Attempt& attempt, const std::string& why, std::optional<double> retry_after_s) {
     if (attempt.job.retries >= static_cast<std::uint32_t>(std::max(options_.retry.max_retries, 0))) {
       fail(attempt, fmt::format("{} (after {} retries)", why, attempt.job.retries));
       return;
     }
     double delay = retry_delay(options_.retry, attempt.job.request.id, attempt.job.retries);
-    if (attempt.retry_after_s) {
-      delay = std::min(std::max(delay, *attempt.retry_after_s), 10 * options_.retry.max_delay_s);
+    if (retry_after_s) {
+      delay = std::min(std::max(delay, *retry_after_s), 10 * options_.retry.max_delay_s);
     }
     ++attempt.job.retries;
     attempt.job.due = Clock::now() + std::chrono::duration_cast<Clock::duration>(Seconds(delay));
     waiting_.push_back(std::move(attempt.job));
   }
 
-  void deliver(Attempt& attempt, StreamedAnswer&& answer) {
+  Completion completion_of(Attempt& attempt) {
     Completion completion;
-    std::move(answer).finish(options_.sampling, attempt.job.asked, info_.slot_context, completion);
-    hand_over(attempt, std::move(completion));
+    attempt.transfer->take_answer().finish(options_.sampling, attempt.job.asked, info_.slot_context,
+                                           completion);
+    return completion;
   }
+
+  void deliver(Attempt& attempt) { hand_over(attempt, completion_of(attempt)); }
 
   void fail(Attempt& attempt, std::string why) {
     Completion completion;
@@ -358,8 +283,8 @@ class RemoteRun {
     hand_over(attempt, std::move(completion));
   }
 
-  void hand_over(Attempt& attempt, Completion completion) {
-    completion.timing.queued_ms = attempt.queued_ms.value_or(0);
+  void hand_over(const Attempt& attempt, Completion completion) {
+    completion.timing.queued_ms = attempt.transfer->queued_ms();
     hand_over(attempt.job, std::move(completion));
   }
 
@@ -371,18 +296,20 @@ class RemoteRun {
     sink_.on_done(std::move(completion));
   }
 
+  void cancel(const Job& job) {
+    Completion completion;
+    completion.outcome = Outcome::cancelled;
+    hand_over(job, std::move(completion));
+  }
+
   void cancel_all() {
-    const auto cancel = [this](const Job& job) {
-      Completion completion;
-      completion.outcome = Outcome::cancelled;
-      hand_over(job, std::move(completion));
-    };
     while (!running_.empty()) {
-      const auto attempt = std::move(running_.front());
-      running_.pop_front();
-      curl_multi_remove_handle(multi_,
-                               attempt->easy.get());  // closes the connection: the server frees the slot
-      cancel(attempt->job);
+      Attempt attempt = take(running_.begin());  // the connection closes, so the server frees the slot
+      if (attempt.transfer->answered()) {
+        deliver(attempt);
+      } else {
+        cancel(attempt.job);
+      }
     }
     while (!waiting_.empty()) {
       const Job job = std::move(waiting_.front());
@@ -391,27 +318,41 @@ class RemoteRun {
     }
   }
 
-  void close_stalled() {
+  double seconds_left(const ChatTransfer& transfer) const {
+    const double limit =
+        transfer.answered() ? std::min(kLingerSeconds, options_.stall_timeout_s) : options_.stall_timeout_s;
+    return limit - Seconds(Clock::now() - transfer.last_progress()).count();
+  }
+
+  // True if a slot became free.
+  bool close_stalled() {
+    bool any = false;
     for (auto it = running_.begin(); it != running_.end();) {
-      if (Seconds(Clock::now() - (*it)->last_byte).count() < options_.stall_timeout_s) {
-        ++it;
+      const auto here = it++;
+      if (seconds_left(*here->transfer) > 0) {
         continue;
       }
-      const auto attempt = std::move(*it);
-      it = running_.erase(it);
-      curl_multi_remove_handle(multi_, attempt->easy.get());
-      try_again(*attempt, fmt::format("no byte for {:g} s", options_.stall_timeout_s));
+      any = true;
+      Attempt attempt = take(here);
+      if (attempt.transfer->answered()) {
+        deliver(attempt);
+      } else {
+        try_again(attempt, fmt::format("nothing came for {:g} s", options_.stall_timeout_s), {});
+      }
     }
+    return any;
   }
 
   // Until the next retry is due or the next stall could be one; libcurl wakes us for everything else.
   int poll_ms() const {
     double wait = 60;
-    for (const auto& job : waiting_) {
-      wait = std::min(wait, Seconds(job.due - Clock::now()).count());
+    if (running_.size() < limit_) {  // else a job that is due waits for a free slot
+      for (const auto& job : waiting_) {
+        wait = std::min(wait, Seconds(job.due - Clock::now()).count());
+      }
     }
     for (const auto& attempt : running_) {
-      wait = std::min(wait, options_.stall_timeout_s - Seconds(Clock::now() - attempt->last_byte).count());
+      wait = std::min(wait, seconds_left(*attempt.transfer));
     }
     return static_cast<int>(std::ceil(std::max(wait, 0.0) * 1000));
   }
@@ -425,7 +366,7 @@ class RemoteRun {
   std::size_t limit_;
   Clock::time_point limit_since_;
   bool source_empty_ = false;
-  Attempts running_;
+  std::list<Attempt> running_;
   std::list<Job> waiting_;
 };
 

@@ -20,10 +20,10 @@ struct RetryPolicy {
 struct LlamaServerOptions {
   HttpOptions http;  // total_timeout_s is not used for answers: they may take hours
   SamplingConfig sampling;
-  double stall_timeout_s =
-      1800;  // no byte for so long is a stall: a slow CPU may chew on a prompt for many minutes
-  std::size_t max_answer_bytes =
-      16u << 20;  // of text; a stream beyond it (or max_tokens + 10%) is closed: failed
+  // No event for so long is a stall (pings don't count): a slow CPU may chew on a prompt for many minutes.
+  double stall_timeout_s = 1800;
+  // Of text; a stream beyond it (or max_tokens + 10%) is closed: failed.
+  std::size_t max_answer_bytes = 16u << 20;
   RetryPolicy retry;
 };
 

@@ -9,6 +9,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr int kMaxDepth = 32;
+
 CallResult read(const HttpClient& http, const std::string& path, const HttpResponse& response) {
   constexpr long kOk = 200;
   if (response.status == 401 || response.status == 403) {
@@ -21,7 +23,9 @@ CallResult read(const HttpClient& http, const std::string& path, const HttpRespo
   if (response.status != kOk) {
     return {.json = std::nullopt, .error = error_of_body(response.status, response.body)};
   }
-  Json json = Json::parse(response.body, nullptr, false);
+  // Depth is bounded here, since what handles a document later recurses.
+  const auto shallow = [](int depth, Json::parse_event_t, Json&) { return depth <= kMaxDepth; };
+  Json json = Json::parse(response.body, shallow, false);
   if (json.is_discarded()) {
     throw AuditRefused(
         fmt::format("{}{} answers with something else than JSON. Is it a llama-server?", http.url(), path));

@@ -19,8 +19,8 @@ struct CallResult {
   bool missing() const { return !json && error.code == 404; }
 };
 
-// Throws AuditRefused on a 401 or 403 (a key is wanted) and where a 200 holds no JSON; TransportError as
-// HttpClient does.
+// What is nested deeper than any of the server's answers is left out. Throws AuditRefused on a 401 or 403 (a
+// key is wanted) and where a 200 holds no JSON; TransportError as HttpClient does.
 CallResult get_json(HttpClient& http, const std::string& path);
 CallResult post_json(HttpClient& http, const std::string& path, const nlohmann::ordered_json& body);
 

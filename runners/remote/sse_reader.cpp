@@ -1,6 +1,17 @@
 #include "runners/remote/sse_reader.h"
 
+#include <algorithm>
+
 namespace gpqa {
+namespace {
+
+// memchr twice is many times faster than find_first_of, and a '\r' is rare.
+std::size_t line_end(std::string_view bytes) {
+  const auto lf = bytes.find('\n');
+  return std::min(lf, bytes.substr(0, lf).find('\r'));
+}
+
+}  // namespace
 
 bool SseReader::end_line(std::string_view line, const std::function<bool(std::string_view)>& on_event) {
   constexpr std::string_view kData = "data";
@@ -37,7 +48,7 @@ void SseReader::feed(std::string_view bytes, const std::function<bool(std::strin
     }
   }
   while (!bytes.empty()) {
-    const auto end = bytes.find_first_of("\r\n");
+    const auto end = line_end(bytes);
     if (end == std::string_view::npos) {
       line_.append(bytes);
       if (line_.size() > max_event_bytes_) {

@@ -1,49 +1,21 @@
 #include "runners/remote/streamed_answer.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "runners/model_files/reasoning_parser.h"
+#include "runners/remote/json_reader.h"
 
 namespace gpqa {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-const Json* find(const Json& object, const char* key) {
-  const auto it = object.find(key);
-  return it == object.end() || it->is_null() ? nullptr : &*it;
-}
-
-std::int64_t count_at(const Json& object, const char* key) {
-  const Json* value = find(object, key);
-  if (value == nullptr) {
-    return 0;
-  }
-  if (!value->is_number_integer() || value->get<std::int64_t>() < 0) {
-    throw StreamError(fmt::format("\"{}\": expected a count, found {}", key, value->dump().substr(0, 40)));
-  }
-  return value->get<std::int64_t>();
-}
-
-double number_at(const Json& object, const char* key) {
-  const Json* value = find(object, key);
-  return value != nullptr && value->is_number() ? value->get<double>() : 0;
-}
-
-std::string_view text_at(const Json& object, const char* key) {
-  const Json* value = find(object, key);
-  if (value == nullptr) {
-    return "";
-  }
-  if (!value->is_string()) {
-    throw StreamError(fmt::format("\"{}\": expected a string, found {}", key, value->type_name()));
-  }
-  return value->get_ref<const std::string&>();
-}
+// An empty thought: <|channel> thought \n <channel|>, and a few to spare.
+constexpr std::int64_t kTagTokens = 8;
 
 bool holds_tags(std::string_view content) {
   return content.find("<|channel>") != std::string_view::npos ||
@@ -53,32 +25,34 @@ bool holds_tags(std::string_view content) {
 
 }  // namespace
 
-void StreamedAnswer::count_tokens(Part part) {
-  if (!chunk_counts_) {
+void StreamedAnswer::count_tokens(const ChatChunk& chunk) {
+  if (!chunk.timings || !chunk.timings->predicted_n || (chunk.content.empty() && chunk.reasoning.empty())) {
     return;
   }
   counted_ = true;
   const std::int64_t fresh = std::max<std::int64_t>(predicted_ - counted_until_, 0);
-  // The token that ends a thought shows nothing; it arrives with the answer's first one.
-  const bool answer_begins = part == Part::content && part_ != Part::content;
-  const std::int64_t to_content =
-      part == Part::content ? (answer_begins ? std::min<std::int64_t>(fresh, 1) : fresh) : 0;
+  std::int64_t to_content = 0;
+  if (!chunk.content.empty()) {
+    const bool goes_on = part_ == Part::content && chunk.reasoning.empty();
+    // Tags show nothing; they arrive with the answer's first token. So do the first bytes of a character that
+    // takes several tokens.
+    const bool split_character =
+        part_ == Part::none && chunk.reasoning.empty() && utf8_sequence(chunk.content) > 1;
+    to_content = goes_on || split_character ? fresh : std::min<std::int64_t>(fresh, 1);
+  }
   content_tokens_ += to_content;
   reasoning_tokens_ += fresh - to_content;
   counted_until_ = predicted_;
-  part_ = part;
+  part_ = chunk.content.empty() ? Part::reasoning : Part::content;
 }
 
-void StreamedAnswer::add_delta(const Json& delta, const std::function<void(std::string_view)>& on_text) {
-  if (const auto text = text_at(delta, "reasoning_content"); !text.empty()) {
-    reasoning_ += text;
-    count_tokens(Part::reasoning);
-    on_text(text);
-  }
-  if (const auto text = text_at(delta, "content"); !text.empty()) {
-    content_ += text;
-    count_tokens(Part::content);
-    on_text(text);
+void StreamedAnswer::note_closing_tag(std::size_t added) {
+  constexpr std::array<std::string_view, 2> kClosing = {"<channel|>", "</think>"};
+  for (const auto tag : kClosing) {
+    const std::size_t fresh = std::min(content_.size(), added + tag.size() - 1);
+    if (std::string_view(content_).substr(content_.size() - fresh).find(tag) != std::string_view::npos) {
+      closed_at_ = predicted_;
+    }
   }
 }
 
@@ -87,49 +61,36 @@ void StreamedAnswer::add(std::string_view data, const std::function<void(std::st
     done_ = true;
     return;
   }
-  const Json chunk = Json::parse(data, nullptr, false);
-  if (!chunk.is_object()) {
-    throw StreamError("an event that is no JSON object (or not UTF-8)");
-  }
-  if ((error_ = parse_error(chunk))) {
+  ChatChunk chunk = parse_chat_chunk(data);
+  if (chunk.error) {
+    error_ = std::move(chunk.error);
     return;
   }
   ++chunks_;
-  chunk_counts_ = false;
-  if (const Json* timings = find(chunk, "timings"); timings != nullptr && timings->is_object()) {
-    predicted_ = std::max(predicted_, count_at(*timings, "predicted_n"));
-    chunk_counts_ = true;
-    prompt_ms_ = number_at(*timings, "prompt_ms");
-    predicted_ms_ = number_at(*timings, "predicted_ms");
+  if (chunk.timings) {
+    predicted_ = std::max(predicted_, chunk.timings->predicted_n.value_or(0));
+    timings_ = *chunk.timings;
   }
-  if (const Json* choices = find(chunk, "choices")) {
-    if (!choices->is_array() || (!choices->empty() && !choices->front().is_object())) {
-      throw StreamError("\"choices\": expected an array of objects");
-    }
-    if (!choices->empty()) {
-      const Json& choice = choices->front();
-      if (const Json* delta = find(choice, "delta")) {
-        if (!delta->is_object()) {
-          throw StreamError("\"delta\": expected an object");
-        }
-        add_delta(*delta, on_text);
-      }
-      if (const auto reason = text_at(choice, "finish_reason"); !reason.empty()) {
-        finish_reason_ = reason;
-      }
-    }
+  count_tokens(chunk);
+  if (chunk.usage) {
+    usage_ = *chunk.usage;
   }
-  if (const Json* usage = find(chunk, "usage"); usage != nullptr && usage->is_object()) {
-    usage_.prompt = count_at(*usage, "prompt_tokens");
-    usage_.completion = count_at(*usage, "completion_tokens");
+  truncated_ = truncated_ || chunk.truncated;
+  if (chunk.generation_settings) {
+    const auto settings = Json::parse(*chunk.generation_settings, nullptr, false);
+    sampled_with_ = settings.is_object() ? sampled_with(settings).dump() : "";
   }
-  if (const Json* verbose = find(chunk, "__verbose"); verbose != nullptr && verbose->is_object()) {
-    if (const Json* truncated = find(*verbose, "truncated");
-        truncated != nullptr && truncated->is_boolean()) {
-      truncated_ = truncated->get<bool>();
-    }
-    if (const Json* settings = find(*verbose, "generation_settings")) {
-      sampled_with_ = sampled_with(*settings).dump();
+  if (!chunk.finish_reason.empty()) {
+    finish_reason_ = std::move(chunk.finish_reason);
+  }
+  reasoning_ += chunk.reasoning;
+  content_ += chunk.content;
+  if (reasoning_.empty()) {
+    note_closing_tag(chunk.content.size());
+  }
+  for (const auto* text : {&chunk.reasoning, &chunk.content}) {
+    if (!text->empty()) {
+      on_text(*text);
     }
   }
 }
@@ -168,20 +129,25 @@ void StreamedAnswer::split_left_in_tags(const SamplingConfig& sampling, Completi
 
 void StreamedAnswer::finish(const SamplingConfig& sampling, const Json& asked, std::int64_t slot_context,
                             Completion& completion) && {
-  completion.tokens = usage_;
-  completion.tokens.completion = std::max(usage_.completion, predicted_);
+  // A server that doesn't send usage still says both with its timings.
+  completion.tokens.prompt =
+      usage_.prompt_tokens > 0 ? usage_.prompt_tokens : timings_.prompt_n + timings_.cache_n;
+  completion.tokens.completion = std::max(usage_.completion_tokens, predicted_);
   split_left_in_tags(sampling, completion);
   if (content_.empty()) {
     completion.tokens.reasoning = completion.tokens.completion;
     completion.tokens.content = 0;
-  } else if (reasoning_.empty()) {
-    completion.tokens.reasoning = 0;
-    completion.tokens.content = completion.tokens.completion;
-  } else if (counted_ && !completion.raw) {
+  } else if (completion.raw && closed_at_ > 0) {
+    completion.tokens.reasoning = closed_at_;
+    completion.tokens.content = completion.tokens.completion - closed_at_;
+  } else if (counted_ && !completion.raw && (!reasoning_.empty() || reasoning_tokens_ <= kTagTokens)) {
     // What came after the last visible token (the end of the turn) belongs to the part it ended.
     const std::int64_t rest = completion.tokens.completion - counted_until_;
     completion.tokens.reasoning = reasoning_tokens_ + (part_ == Part::reasoning ? rest : 0);
     completion.tokens.content = content_tokens_ + (part_ == Part::content ? rest : 0);
+  } else if (reasoning_.empty()) {
+    completion.tokens.reasoning = 0;
+    completion.tokens.content = completion.tokens.completion;
   }
   completion.finish_reason = std::move(finish_reason_);
   completion.outcome = classify_ending({.finish_reason = completion.finish_reason,
@@ -191,8 +157,8 @@ void StreamedAnswer::finish(const SamplingConfig& sampling, const Json& asked, s
                                        sampling, slot_context);
   completion.content = std::move(content_);
   completion.reasoning = std::move(reasoning_);
-  completion.timing.prompt_ms = prompt_ms_;
-  completion.timing.predicted_ms = predicted_ms_;
+  completion.timing.prompt_ms = timings_.prompt_ms;
+  completion.timing.predicted_ms = timings_.predicted_ms;
   if (!sampled_with_.empty()) {
     completion.sampling_mismatch = sampling_mismatch(asked, Json::parse(sampled_with_));
     completion.sampled_with = std::move(sampled_with_);

@@ -6,28 +6,21 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 
 #include <nlohmann/json_fwd.hpp>
 
 #include "runners/completion.h"
+#include "runners/remote/chat_chunk.h"
 #include "runners/remote/wire_format.h"
 #include "runners/sampling_config.h"
 
 namespace gpqa {
 
-// A chunk that is no chunk of a chat completion (invalid JSON or UTF-8, wrong types): a fault of the
-// transport.
-class StreamError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
 class StreamedAnswer {
  public:
-  // Reads the data of one event; hears its text as it comes. Throws StreamError.
+  // Reads the data of one event, or of none (StreamError); hears its text as it comes.
   void add(std::string_view data, const std::function<void(std::string_view)>& on_text);
 
   bool done() const { return done_; }                                 // [DONE] came
@@ -43,8 +36,8 @@ class StreamedAnswer {
 
  private:
   enum class Part { none, reasoning, content };
-  void add_delta(const nlohmann::ordered_json& delta, const std::function<void(std::string_view)>& on_text);
-  void count_tokens(Part part);
+  void count_tokens(const ChatChunk& chunk);
+  void note_closing_tag(std::size_t added);
   void split_left_in_tags(const SamplingConfig& sampling, Completion& completion);
 
   std::string content_;
@@ -54,17 +47,16 @@ class StreamedAnswer {
   std::optional<ServerError> error_;
   bool done_ = false;
   bool truncated_ = false;
-  bool chunk_counts_ = false;  // this chunk says how many tokens it ends at
-  bool counted_ = false;       // those with text did
+  bool counted_ = false;        // chunks with text said how many tokens they end at
   std::int64_t predicted_ = 0;  // timings.predicted_n of the latest chunk
   std::int64_t counted_until_ = 0;
   std::int64_t chunks_ = 0;
+  std::int64_t closed_at_ = 0;  // tokens up to the last closing tag that was left in the content
   std::int64_t reasoning_tokens_ = 0;
   std::int64_t content_tokens_ = 0;
   Part part_ = Part::none;
-  TokenCounts usage_;
-  double prompt_ms_ = 0;
-  double predicted_ms_ = 0;
+  ChunkUsage usage_;
+  ChunkTimings timings_;
 };
 
 // How a whole answer ended; a pure function of what is known about it.

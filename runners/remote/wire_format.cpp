@@ -7,12 +7,16 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "runners/remote/json_reader.h"
+
 namespace gpqa {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMaxMessageBytes = 500;
+constexpr std::size_t kMaxTypeBytes = 60;
+constexpr std::size_t kMaxValueBytes = 200;
 
 std::string string_or(const Json& object, const char* key, std::string fallback) {
   const auto it = object.find(key);
@@ -25,6 +29,9 @@ bool contains_word(std::string_view text, std::string_view lower_case) {
 }
 
 bool agree(const Json& asked, const Json& used) {
+  if (asked.is_number_integer() && used.is_number_integer()) {
+    return asked == used;  // a float32 can't tell neighbouring seeds apart
+  }
   if (asked.is_number() && used.is_number()) {
     return static_cast<float>(asked.get<double>()) == static_cast<float>(used.get<double>());
   }
@@ -73,31 +80,49 @@ std::string chat_request(const Request& request, const SamplingConfig& sampling,
   return body.dump();
 }
 
+std::string readable(std::string_view text, std::size_t max_bytes) {
+  std::string clean;
+  while (!text.empty() && clean.size() < max_bytes) {
+    const auto length = std::max<std::size_t>(utf8_sequence(text), 1);
+    const auto lead = static_cast<unsigned char>(text.front());
+    const bool control = lead < 0x20 || lead == 0x7F || (lead == 0xC2 && length == 2 && text[1] < '\xA0');
+    const bool invalid = lead >= 0x80 && length == 1;
+    const std::string_view shown = control ? " " : invalid ? "\uFFFD" : text.substr(0, length);
+    if (clean.size() + shown.size() > max_bytes) {
+      break;
+    }
+    clean += shown;
+    text.remove_prefix(length);
+  }
+  return clean;
+}
+
 std::optional<ServerError> parse_error(const Json& json) {
   const auto it = json.is_object() ? json.find("error") : json.end();
-  if (!json.is_object() || it == json.end()) {
+  if (!json.is_object() || it == json.end() || it->is_null()) {
     return std::nullopt;
   }
   if (!it->is_object()) {
-    return ServerError{
-        .code = 0, .message = it->dump(-1, ' ', false, Json::error_handler_t::replace), .type = ""};
+    const std::string text = it->is_string() ? it->get<std::string>() : "an error without a message";
+    return ServerError{.code = 0, .message = readable(text, kMaxMessageBytes), .type = ""};
   }
-  ServerError error{
-      .code = 0, .message = string_or(*it, "message", "no message"), .type = string_or(*it, "type", "")};
+  ServerError error{.code = 0,
+                    .message = string_or(*it, "message", "no message"),
+                    .type = readable(string_or(*it, "type", ""), kMaxTypeBytes)};
   if (const auto code = it->find("code"); code != it->end() && code->is_number_integer()) {
     error.code = code->get<std::int64_t>();
   }
   if (const auto n = it->find("n_prompt_tokens"); n != it->end() && n->is_number()) {
     error.message += fmt::format(" (prompt of {} tokens)", n->dump());
   }
-  error.message.resize(std::min(error.message.size(), kMaxMessageBytes));
+  error.message = readable(error.message, kMaxMessageBytes);
   return error;
 }
 
 ServerError error_of_body(long http_status, std::string_view body) {
   const auto json = Json::parse(body, nullptr, false);
   auto error = parse_error(json).value_or(
-      ServerError{.code = 0, .message = std::string(body.substr(0, kMaxMessageBytes)), .type = ""});
+      ServerError{.code = 0, .message = readable(body, kMaxMessageBytes), .type = ""});
   error.code = http_status;
   return error;
 }
@@ -145,7 +170,7 @@ std::string sampling_mismatch(const Json& asked, const Json& used) {
     const auto it = used.find(name);
     if (it != used.end() && !agree(value, *it)) {
       text += fmt::format("{}{}: asked {}, used {}", text.empty() ? "" : "; ", name, value.dump(),
-                          it->dump(-1, ' ', false, Json::error_handler_t::replace));
+                          readable(it->dump(-1, ' ', false, Json::error_handler_t::replace), kMaxValueBytes));
     }
   }
   return text;

@@ -1,6 +1,7 @@
 // llama-server's JSON, out and in (the contract: /v1/chat/completions of llama.cpp b11434).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -29,6 +30,9 @@ struct ServerError {
 std::optional<ServerError> parse_error(const nlohmann::ordered_json& json);
 // Of a body that may be anything: a text without JSON is its own message, cut short.
 ServerError error_of_body(long http_status, std::string_view body);
+
+// A server's text as people may be shown it: valid UTF-8 without control characters, cut at a character.
+std::string readable(std::string_view text, std::size_t max_bytes);
 
 // What an error is to a run.
 enum class ErrorClass {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "results/run_record.h"
 
@@ -54,6 +55,62 @@ inline RunRecord constructed_run(Manifest manifest, const std::function<void(Tri
 inline void make_right(TrialRecord& trial, bool right = true) {
   trial.score.flexible = {.extracted = right ? "(A)" : "(B)", .correct = right};
   trial.score.strict = {.extracted = right ? "(A)" : "[invalid]", .correct = right};
+}
+
+// 149 right in the reference; 23 of them lost and 16 others won: net 7 of 39.
+inline std::vector<RunRecord> one_run_each() {
+  std::vector<RunRecord> runs;
+  runs.push_back(constructed_run(constructed_manifest("128e", 128, 198),
+                                 [](TrialRecord& t) { make_right(t, t.id.doc_id < 149); }));
+  runs.push_back(constructed_run(constructed_manifest("109e", 109, 198), [](TrialRecord& t) {
+    make_right(t, (t.id.doc_id >= 23 && t.id.doc_id < 149) || t.id.doc_id >= 182);
+    if (t.id.doc_id < 5) {
+      t.outcome = Outcome::rumination;
+    }
+  }));
+  runs.push_back(constructed_run(constructed_manifest("E4B", 0, 198),
+                                 [](TrialRecord& t) { make_right(t, t.id.doc_id < 113); }));
+  runs[0].manifest.reference = true;
+  runs[2].manifest.experts.reset();
+  runs[2].manifest.runner.quant = "Q8_0";
+  return runs;
+}
+
+// Four repeats; 98e worse on more questions than it is better on.
+inline std::vector<RunRecord> four_repeats() {
+  std::vector<RunRecord> runs;
+  runs.push_back(constructed_run(constructed_manifest("128e", 128, 198, 4), [](TrialRecord& t) {
+    make_right(t, (t.id.doc_id * 7 + t.id.repeat * 3) % 10 < 8);
+  }));
+  runs.push_back(constructed_run(constructed_manifest("98e", 98, 198, 4), [](TrialRecord& t) {
+    make_right(t, (t.id.doc_id * 7 + t.id.repeat) % 10 < 7);
+  }));
+  return runs;
+}
+
+// The second run stopped after 150 of 198, lost 5, failed in 3, rests on a contaminated map, was asked by
+// another server with another max_tokens, and has a name that tries to break the table.
+inline std::vector<RunRecord> unfinished() {
+  std::vector<RunRecord> runs;
+  runs.push_back(constructed_run(constructed_manifest("128e", 128, 198),
+                                 [](TrialRecord& t) { make_right(t, t.id.doc_id < 149); }));
+  auto manifest = constructed_manifest("109e | v3\x1b[31m", 109, 198);
+  manifest.map_file = "teacher_force.json";
+  manifest.calibrated_on = "GPQA Diamond itself";
+  manifest.runner.build = "b10434";
+  manifest.sampling.max_tokens = 4096;
+  runs.push_back(constructed_run(manifest, [](TrialRecord& t) {
+    make_right(t, t.id.doc_id % 3 != 0);
+    if (t.id.doc_id < 3) {
+      t.outcome = Outcome::failed;
+    } else if (t.id.doc_id < 8) {
+      t.outcome = Outcome::lost_parse;
+      make_right(t, false);
+    } else if (t.id.doc_id >= 150) {
+      t.outcome = Outcome::cancelled;
+    }
+  }));
+  return runs;
 }
 
 }  // namespace gpqa

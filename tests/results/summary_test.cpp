@@ -1,5 +1,7 @@
 #include "results/summary.h"
 
+#include <cmath>
+
 #include "tests/catch.h"
 #include "tests/results/constructed_runs.h"
 
@@ -113,8 +115,57 @@ TEST_CASE("token means are over the trials that report them") {
       t.tokens.reasoning = 100 * t.id.doc_id;
     }
   });
-  CHECK(summarise(run).mean_reasoning_tokens == Approx(250));
-  CHECK(summarise(run).mean_answer_tokens == Approx(200));
+  CHECK(summarise(run).mean_reasoning_tokens.value() == Approx(250));
+  CHECK(summarise(run).mean_answer_tokens.value() == Approx(200));
+}
+
+TEST_CASE("repeats without any spread are not certain") {
+  const auto run =
+      constructed_run(constructed_manifest("v", 128, 4, 8), [](TrialRecord& t) { make_right(t); });
+  const auto s = summarise(run);
+  CHECK(s.flexible.standard_error.value() == 0);
+  CHECK(s.flexible.wilson.low == wilson_interval(4, 4).low);  // four questions, not 32 trials
+  CHECK(s.flexible.wilson.high == 1);
+}
+
+TEST_CASE("the intervals and the bounds hold the accuracy, however a run went") {
+  for (std::uint32_t repeats : {1U, 3U}) {
+    for (std::uint32_t step = 2; step < 9; ++step) {
+      const auto run = constructed_run(constructed_manifest("v", 128, 50, repeats), [&](TrialRecord& t) {
+        const auto kind = t.id.doc_id * 3 + t.id.repeat;
+        make_right(t, kind % step != 0);
+        t.outcome = kind % 11 == 0 ? Outcome::failed : kind % 13 == 0 ? Outcome::lost_parse : Outcome::stop;
+      });
+      const auto s = summarise(run);
+      for (const auto& accuracy : {s.flexible, s.strict}) {
+        CHECK(accuracy.wilson.low <= accuracy.mean);
+        CHECK(accuracy.mean <= accuracy.wilson.high);
+        CHECK(accuracy.bounds.low <= accuracy.mean + 1e-12);  // the two sum in different orders
+        CHECK(accuracy.mean <= accuracy.bounds.high + 1e-12);
+      }
+    }
+  }
+}
+
+TEST_CASE("token means are unknown where no trial reports them") {
+  const auto run = constructed_run(constructed_manifest("v", 128, 4), [](TrialRecord& t) {
+    t.tokens.reasoning.reset();
+    t.tokens.content.reset();
+  });
+  CHECK_FALSE(summarise(run).mean_reasoning_tokens.has_value());
+  CHECK_FALSE(summarise(run).mean_answer_tokens.has_value());
+}
+
+TEST_CASE("no trial yet: nothing is known") {
+  auto run = constructed_run(constructed_manifest("v", 128, 4), [](TrialRecord&) {});
+  run.trials.clear();
+  const auto s = summarise(run);
+  CHECK(s.n == 4);
+  CHECK(s.done == 0);
+  CHECK(s.flexible.wilson.low == 0);
+  CHECK(s.flexible.wilson.high == 1);
+  CHECK(s.flexible.bounds.low == 0);
+  CHECK(s.flexible.bounds.high == 1);
 }
 
 }  // namespace

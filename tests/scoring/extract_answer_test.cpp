@@ -18,7 +18,7 @@ std::string flexible(std::string_view text, const Choices& choices = kLetters) {
 TEST_CASE("strict: what follows the phrase on its line, less the last code point") {
   CHECK(extract_strict("The answer is (B).") == "(B)");
   CHECK(extract_strict("The answer is (B)") == "(B");
-  CHECK(extract_strict("The answer is B") == "");
+  CHECK(extract_strict("The answer is B").empty());
   CHECK(extract_strict("The answer is (C)\u00E9\nmore") == "(C)");
   CHECK(extract_strict("The answer is \nThe answer is (D).") == "(D)");
   CHECK(extract_strict("The answer is (A).\nThe answer is (D).") == "(A)");
@@ -62,6 +62,24 @@ TEST_CASE("a hostile answer is searched in linear time and never crashes") {
   CHECK(flexible(std::string(1 << 20, '(')) == kInvalid);
   CHECK(extract_strict("The answer is " + std::string(4 << 20, 'x')).size() == (4u << 20) - 1);
   CHECK(flexible(std::string(1 << 20, 'a'), {"ab", "aab", "aaab", "aaaab"}) == kInvalid);
+  const std::string key(1 << 19, 'a');
+  CHECK(flexible(std::string(1 << 20, 'a'), {key + "b", key + "c", "b" + key, "x"}) == kInvalid);
+}
+
+TEST_CASE("bytes that are no UTF-8 count as U+FFFD") {
+  CHECK(extract_strict("The answer is (B)\xFF") == "(B)");
+  CHECK(extract_strict("The answer is \xE2\x82.") == "\uFFFD");
+  CHECK(flexible("\xFF(C)\xFF") == "(C)");
+  CHECK(flexible("it is be\xFFta: D\x80") == "(D)");
+  CHECK(flexible("a\xFFz", {"x", "A\uFFFDZ", "y", "z"}) == "(B)");
+  CHECK(flexible("a\uFFFDz", {"x", "A\xFFZ", "y", "z"}) == "(B)");
+}
+
+TEST_CASE("exact_match: what grows when it is lower-cased is cut to the old length, as in numpy") {
+  CHECK(exact_match("\u0130B", "i\u0307"));
+  CHECK_FALSE(exact_match("\u0130B", "i\u0307b"));
+  CHECK(exact_match("B\u0130", "bi"));
+  CHECK(exact_match(std::string("\u0130B\0", 4), "i\u0307b"));  // the NUL leaves room
 }
 
 TEST_CASE("exact_match: lower case, no ASCII punctuation, no trailing NULs, no trimming") {

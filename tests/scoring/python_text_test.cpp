@@ -2,39 +2,16 @@
 
 #include "prompts/sha256.h"
 #include "tests/catch.h"
+#include "tests/scoring/unicode.h"
 
 namespace gpqa {
 namespace {
-
-std::string utf8(char32_t code) {
-  std::string s;
-  if (code < 0x80) {
-    s.push_back(static_cast<char>(code));
-  } else if (code < 0x800) {
-    s.push_back(static_cast<char>(0xC0 | (code >> 6)));
-    s.push_back(static_cast<char>(0x80 | (code & 0x3F)));
-  } else if (code < 0x10000) {
-    s.push_back(static_cast<char>(0xE0 | (code >> 12)));
-    s.push_back(static_cast<char>(0x80 | ((code >> 6) & 0x3F)));
-    s.push_back(static_cast<char>(0x80 | (code & 0x3F)));
-  } else {
-    s.push_back(static_cast<char>(0xF0 | (code >> 18)));
-    s.push_back(static_cast<char>(0x80 | ((code >> 12) & 0x3F)));
-    s.push_back(static_cast<char>(0x80 | ((code >> 6) & 0x3F)));
-    s.push_back(static_cast<char>(0x80 | (code & 0x3F)));
-  }
-  return s;
-}
 
 // The hashes are of the same strings made by Python 3.11 (scripts/python_text_hashes.py).
 template <class F>
 std::string hash_over_unicode(F f) {
   std::string all;
-  for (char32_t code = 0; code < 0x110000; ++code) {
-    if (code < 0xD800 || code > 0xDFFF) {
-      all += f(utf8(code));
-    }
-  }
+  for_each_code_point([&](char32_t, const std::string& text) { all += f(text); });
   return sha256_hex(all);
 }
 
@@ -58,12 +35,34 @@ TEST_CASE("lower() at the edges") {
   CHECK(python_lower("\u0130") == "i\u0307");
   CHECK(python_lower("ΟΔΟΣ ΟΔΟΣ.") == "οδος οδος.");
   CHECK(python_lower("Σ") == "σ");
-  CHECK(python_lower("") == "");
+  CHECK(python_lower("").empty());
   std::string grows;
   for (int i = 0; i < 1000; ++i) {
     grows += "\u0130\u023A";
   }
   CHECK(python_lower(grows).size() == 6000);
+}
+
+// What Python 3.11's bytes.decode("utf-8", "replace") gives.
+TEST_CASE("bytes that are no UTF-8 are replaced, one character for each maximal part") {
+  CHECK(python_decode("ok\u00E9\U0001F600") == "ok\u00E9\U0001F600");
+  CHECK(python_decode("a\xFF"
+                      "b") == "a\uFFFDb");
+  CHECK(python_decode("\xE2\x82") == "\uFFFD");
+  CHECK(python_decode("\xE2\x82x") == "\uFFFDx");
+  CHECK(python_decode("\xF0\x9F\x98") == "\uFFFD");
+  CHECK(python_decode("\xED\xA0\x80") == "\uFFFD\uFFFD\uFFFD");
+  CHECK(python_decode("\xC0\xAF") == "\uFFFD\uFFFD");
+  CHECK(python_decode("\xF4\x90\x80\x80") == "\uFFFD\uFFFD\uFFFD\uFFFD");
+  CHECK(python_decode("\xF0\x80\x80") == "\uFFFD\uFFFD\uFFFD");
+  CHECK(python_decode("").empty());
+}
+
+TEST_CASE("lengths and prefixes count code points") {
+  CHECK(python_len("a\u00E9\U0001F600") == 3);
+  CHECK(python_prefix("a\u00E9\U0001F600", 2) == "a\u00E9");
+  CHECK(python_prefix("a\u00E9", 5) == "a\u00E9");
+  CHECK(python_prefix("\u00E9", 0).empty());
 }
 
 TEST_CASE("symbols stay in Unicode's punctuation and go in ASCII's") {

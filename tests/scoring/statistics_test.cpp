@@ -4,14 +4,17 @@
 #include <cmath>
 #include <vector>
 
+#include "scoring/binomial.h"
 #include "tests/catch.h"
 
 namespace gpqa {
 namespace {
 
-// 1e-9 relative: lgamma's rounding at counts up to 10^6 is the largest error in here.
+// The figures in tables were printed with repr() by Python 3.11, scipy 1.17.1 and statsmodels 0.15.0, from
+// the functions that the cases name. 1e-11 relative: the rounding of a sum of 10^3 terms on both sides, with
+// room.
 Approx near(double value) {
-  return Approx(value).epsilon(1e-9).margin(1e-300);
+  return Approx(value).epsilon(1e-11).margin(1e-300);
 }
 
 TEST_CASE("Wilson intervals are statsmodels' proportion_confint(method='wilson')") {
@@ -32,11 +35,38 @@ TEST_CASE("Wilson intervals are statsmodels' proportion_confint(method='wilson')
        }) {
     INFO(k << " of " << n);
     const auto interval = wilson_interval(k, n);
-    CHECK(interval.low == Approx(low).epsilon(1e-9).margin(1e-12));
-    CHECK(interval.high == Approx(high).epsilon(1e-9));
+    CHECK(interval.low == near(low));
+    CHECK(interval.high == near(high));
   }
   CHECK(wilson_interval(0, 0).low == 0);
   CHECK(wilson_interval(0, 0).high == 1);
+}
+
+TEST_CASE("the binomial law is scipy.stats.binom.pmf, far out and for large counts too") {
+  struct Row {
+    std::int64_t k, n;
+    double p, pmf;
+  };
+  for (const auto& [k, n, p, pmf] : {
+           Row{0, 1, 0.5, 0.5000000000000001},
+           Row{3, 10, 0.3, 0.2668279319999998},
+           Row{15, 30, 0.5, 0.14446444809436781},
+           Row{16, 16, 0.9, 0.18530201888518416},
+           Row{0, 1000, 0.001, 0.3676954247709639},
+           Row{300, 1000, 0.3, 0.027521003821268382},
+           Row{499000, 1000000, 0.5, 0.00010798197801891438},
+           Row{20100, 1000000, 0.02, 0.0022034864181712443},
+       }) {
+    INFO(k << " of " << n << " at " << p);
+    CHECK(binomial_pmf(k, n, p) == near(pmf));
+  }
+  for (const std::int64_t n : {1, 2, 15, 16, 17, 198, 5000}) {
+    double sum = 0;
+    for (std::int64_t k = 0; k <= n; ++k) {
+      sum += binomial_pmf(k, n, 0.37);
+    }
+    CHECK(sum == near(1));
+  }
 }
 
 TEST_CASE("exact McNemar is scipy's two-sided binomial test") {
@@ -59,6 +89,19 @@ TEST_CASE("exact McNemar is scipy's two-sided binomial test") {
     INFO(b << " and " << c);
     CHECK(mcnemar_exact(b, c) == near(p));
     CHECK(mcnemar_exact(c, b) == mcnemar_exact(b, c));
+  }
+}
+
+TEST_CASE("a larger net of as many flips is less likely by chance") {
+  for (const std::int64_t flips : {1, 2, 9, 40, 41, 1000}) {
+    double before = 1;
+    for (std::int64_t net = flips % 2; net <= flips; net += 2) {
+      const double p = mcnemar_exact((flips - net) / 2, (flips + net) / 2);
+      REQUIRE(p <= before);
+      REQUIRE(p > 0);
+      before = p;
+    }
+    CHECK(before == near(2 * std::pow(0.5, static_cast<double>(flips))));
   }
 }
 
@@ -120,6 +163,29 @@ TEST_CASE("bootstrap: counting values and drawing items are the same law") {
   const double half = 1.96 * standard_error(many).value();
   CHECK(interval.low == Approx(mean - half).margin(0.08 * half));
   CHECK(interval.high == Approx(mean + half).margin(0.08 * half));
+}
+
+TEST_CASE("bootstrap: of zeros and ones it is the binomial's own percentiles") {
+  struct Row {
+    std::size_t ones, n;
+    double low, high;  // scipy.stats.binom.ppf([0.025, 0.975], n, ones / n)
+  };
+  for (const auto& [ones, n, low, high] :
+       {Row{5, 10, 2, 8}, Row{300, 1000, 272, 329}, Row{2000, 100000, 1914, 2087}}) {
+    std::vector<double> values(n, 0.0);
+    std::fill_n(values.begin(), ones, 1.0);
+    const auto size = static_cast<double>(n);
+    // A percentile of 10,000 resamples has a standard error of 2.7% of the law's own spread; four of them,
+    // and one count for its being discrete (none where the steps are coarser than that).
+    const double spread = std::sqrt(static_cast<double>(ones) * (1 - static_cast<double>(ones) / size));
+    const double noise = spread < 2 ? 0 : 1 + 4 * 0.027 * spread;
+    for (std::uint64_t seed = 0; seed < 3; ++seed) {
+      const auto interval = bootstrap_mean_interval(values, seed);
+      INFO(ones << " of " << n << ", seed " << seed);
+      CHECK(size * interval.low == Approx(low).margin(noise + 1e-9));
+      CHECK(size * interval.high == Approx(high).margin(noise + 1e-9));
+    }
+  }
 }
 
 TEST_CASE("bootstrap: no spread, no width") {

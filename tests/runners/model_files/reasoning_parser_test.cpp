@@ -1,7 +1,9 @@
 #include "runners/model_files/reasoning_parser.h"
 
+#include <array>
 #include <filesystem>
 #include <fstream>
+#include <random>
 
 #include <nlohmann/json.hpp>
 
@@ -33,6 +35,14 @@ TEST_CASE("Gemma 4: 20 raw outputs are split as llama-server splits them") {
     }
   }
   CHECK(compared == 20);
+}
+
+TEST_CASE("Gemma 4: another channel at the start is no parse, and its text is kept") {
+  const std::string raw = "<|channel>final\nabc<channel|>x";
+  const auto split = split_reasoning(raw);
+  CHECK_FALSE(split.parsed);
+  CHECK(split.content == raw);
+  CHECK(split.reasoning.empty());
 }
 
 TEST_CASE("Gemma 4: what format `none` left in the content splits as the server would have split it") {
@@ -107,19 +117,117 @@ TEST_CASE("<think>: closed, unclosed, repeated, opened by the template, absent")
   CHECK(plain.reasoning.empty());
 }
 
-TEST_CASE("a hostile text takes linear time and loses no answer text") {
-  std::string many;
-  for (int i = 0; i < 200000; ++i) {
-    many += "<|channel>";
+TEST_CASE("the tag that comes first says which format it is") {
+  const auto gemma = split_reasoning("<|channel>thought\nis it <think>?<channel|>yes </think>");
+  CHECK(gemma.reasoning == "is it <think>?");
+  CHECK(gemma.content == "yes </think>");
+  const auto think = split_reasoning("<think>or <|channel>?</think>no <channel|> (A)");
+  CHECK(think.reasoning == "or <|channel>?");
+  CHECK(think.content == "no <channel|> (A)");
+}
+
+struct Tags {
+  std::string open, close;
+};
+
+TEST_CASE("thoughts and answers put together come apart again") {
+  std::mt19937 random(1);
+  const std::string alphabet = "ab (<|>)\n/c";  // no letters of a tag's name
+  const auto text = [&](std::size_t most) {
+    std::string out;
+    for (std::size_t n = random() % (most + 1); n > 0; --n) {
+      out.push_back(alphabet[random() % alphabet.size()]);
+    }
+    return out;
+  };
+  for (const auto& tags : {Tags{"<|channel>thought\n", "<channel|>"}, Tags{"<think>\n", "</think>"}}) {
+    for (int i = 0; i < 2000; ++i) {
+      std::string raw = text(5), content = raw, reasoning;
+      const std::size_t blocks = 1 + random() % 3;
+      const bool cut = random() % 3 == 0;
+      for (std::size_t block = 0; block < blocks; ++block) {
+        const std::string thought = "t" + text(8);  // white space in front is the tag's
+        reasoning += thought;
+        raw += tags.open + thought;
+        if (cut && block + 1 == blocks) {
+          break;
+        }
+        const std::string answer = text(8);
+        raw += tags.close + answer;
+        content += answer;
+      }
+      CAPTURE(raw);
+      const auto split = split_reasoning(raw);
+      REQUIRE(split.parsed);
+      REQUIRE(split.reasoning == reasoning);
+      REQUIRE(split.content == content);
+      REQUIRE(split.unclosed == cut);
+    }
   }
-  CHECK_FALSE(split_gemma4(many).parsed);
-  CHECK((split_gemma4("<|channel>" + many + "thought x<channel|>y").parsed ==
-         false));  // said twice is the limit
-  std::string blocks;
-  for (int i = 0; i < 100000; ++i) {
-    blocks += "<think>a</think>b";
+}
+
+TEST_CASE("any order of tags is split without inventing text, and no tag is left where it was understood") {
+  std::mt19937 random(2);
+  const std::array<std::string, 10> parts = {"<|channel>", "<|channel>thought",
+                                             "<channel|>", "<|turn>model\n",
+                                             "<think>",    "</think>",
+                                             "thought\n",  "a",
+                                             " ",          "<|chan"};
+  const auto is_within = [](std::string_view part, std::string_view whole) {  // as a subsequence
+    for (const char c : whole) {
+      if (!part.empty() && part.front() == c) {
+        part.remove_prefix(1);
+      }
+    }
+    return part.empty();
+  };
+  for (int i = 0; i < 20000; ++i) {
+    std::string raw;
+    for (std::size_t n = random() % 9; n > 0; --n) {
+      raw += parts[random() % parts.size()];
+    }
+    CAPTURE(raw);
+    const auto gemma = split_gemma4(raw);
+    REQUIRE(is_within(gemma.reasoning, raw));
+    REQUIRE(is_within(gemma.content, raw));
+    REQUIRE(gemma.content.size() + gemma.reasoning.size() <= raw.size());
+    if (gemma.parsed) {
+      REQUIRE(gemma.content.find("<channel|>") == std::string::npos);
+      REQUIRE(gemma.reasoning.find("<channel|>") == std::string::npos);
+    } else {
+      REQUIRE(gemma.content == raw);
+    }
+    const auto think = split_think_tags(raw);
+    REQUIRE(think.parsed);
+    REQUIRE(is_within(think.reasoning, raw));
+    REQUIRE(is_within(think.content, raw));
+    REQUIRE(think.content.find("<think>") == std::string::npos);
   }
-  CHECK(split_think_tags(blocks).content.size() == 100000);
+}
+
+TEST_CASE("a hostile text of megabytes is split") {
+  const auto repeated = [](std::string_view part, std::size_t bytes) {
+    std::string out;
+    while (out.size() < bytes) {
+      out += part;
+    }
+    return out;
+  };
+  constexpr std::size_t kBytes = 4 << 20;
+  for (const std::string_view part : {"<|channel>", "<|channel>thought", "<|channel>thought a<channel|>b",
+                                      "<channel|>", "<|channel", "<", "<|turn>model\n", "<think>", "</think>",
+                                      "<think>a</think>b", "<thin", "a<think>", "b<|channel>thought "}) {
+    CAPTURE(part);
+    const std::string raw = repeated(part, kBytes);
+    const auto gemma = split_gemma4(raw);
+    CHECK(gemma.content.size() + gemma.reasoning.size() <= raw.size());
+    const auto think = split_think_tags(raw);
+    CHECK(think.content.size() + think.reasoning.size() <= raw.size());
+  }
+  CHECK(split_gemma4(repeated("<|channel>thought a<channel|>b", kBytes)).content.size() ==
+        (kBytes + 29) / 30);  // bytes of a part
+  CHECK_FALSE(
+      split_gemma4("<|channel><|channel><|channel>thought x<channel|>y").parsed);  // said twice is the limit
 }
 
 }  // namespace

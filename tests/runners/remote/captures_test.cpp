@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <map>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -21,23 +21,19 @@ std::string read(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// A whole answer says in `message` what a stream says in deltas.
+// A stream's events, or a whole answer at once.
 StreamedAnswer answer_of(const std::string& body) {
   StreamedAnswer answer;
   const auto ignore = [](std::string_view) {};
-  if (body.starts_with("data:")) {
-    SseReader reader;
-    reader.feed(body, [&](std::string_view event) {
-      answer.add(event, ignore);
-      return true;
-    });
+  if (!body.starts_with("data:")) {
+    answer.add(body, ignore);
     return answer;
   }
-  Json whole = Json::parse(body);
-  if (whole.contains("choices") && whole["choices"][0].contains("message")) {
-    whole["choices"][0]["delta"] = whole["choices"][0]["message"];
-  }
-  answer.add(whole.dump(), ignore);
+  SseReader reader;
+  reader.feed(body, [&](std::string_view event) {
+    answer.add(event, ignore);
+    return true;
+  });
   return answer;
 }
 
@@ -73,22 +69,62 @@ TEST_CASE("every captured body is read, and none of them throws") {
 }
 
 TEST_CASE("captured endings are what they were") {
-  const std::map<std::string, Outcome> expected = {
-      {"chat_pinned", Outcome::stop},           {"chat_stream_usage", Outcome::stop},
-      {"parse_eog_in_thinking", Outcome::stop}, {"ctx_full", Outcome::context_full},
-      {"parse_second_block", Outcome::stop},    {"budget16_hit", Outcome::stop}};
-  for (const auto& [name, outcome] : expected) {
+  struct Expected {
+    const char* name;
+    std::int64_t max_tokens;
+    Outcome outcome;
+    const char* content;
+  };
+  const char* right = "The correct answer is (C).";
+  const char* budget = "The correct answer is (A).";
+  for (const auto& [name, max_tokens, outcome, content] :
+       std::vector<Expected>{{"budget0_request", 100, Outcome::stop, right},
+                             {"budget16_hit", 100, Outcome::stop, budget},
+                             {"budget16_hit_msg", 100, Outcome::stop, right},
+                             {"budget16_message", 100, Outcome::stop, right},
+                             {"budget16_request", 100, Outcome::stop, right},
+                             {"budget16_thinking_alias", 100, Outcome::stop, right},
+                             {"server_budget16", 100, Outcome::stop, budget},
+                             {"server_budget_minus1_request", 100, Outcome::stop, budget},
+                             {"chat_pinned", 100, Outcome::stop, right},
+                             {"chat_nonstream_verbose", 100, Outcome::stop, budget},
+                             {"chat_stream_usage", 100, Outcome::stop, budget},
+                             {"thinking_off", 100, Outcome::stop, right},
+                             {"reasoning_format_none", 100, Outcome::stop, right},
+                             {"parse_bad_channel_late", 100, Outcome::stop, "Answer: A"},
+                             {"parse_no_thought", 100, Outcome::stop, "Answer: A"},
+                             {"parse_second_block", 100, Outcome::stop, "Answer: A then B"},
+                             {"parse_unmatched_close", 100, Outcome::stop, "Answer: A"},
+                             {"parse_ws", 100, Outcome::stop, "\n\nAnswer: A \n"},
+                             {"parse_eog_in_thinking", 100, Outcome::stop, ""},
+                             {"stop_word", 100, Outcome::stop, ""},
+                             {"ctx_full", 1000, Outcome::context_full, ""},
+                             {"cut_at_1", 1, Outcome::cut_in_reasoning, ""},
+                             {"cut_at_2", 2, Outcome::cut_in_reasoning, ""},
+                             {"cut_at_2_stream", 2, Outcome::cut_in_reasoning, ""},
+                             {"cut_at_3", 3, Outcome::cut_in_reasoning, ""},
+                             {"max_tokens_0", 0, Outcome::cut_in_reasoning, ""},
+                             {"cut_in_reasoning", 12, Outcome::cut_in_reasoning, ""},
+                             {"cut_in_reasoning_stream", 6, Outcome::cut_in_reasoning, ""},
+                             {"ggufsampling_chat", 200, Outcome::cut_in_reasoning, ""},
+                             {"logprobs", 4, Outcome::cut_in_reasoning, ""},
+                             {"n2", 12, Outcome::cut_in_reasoning, ""},
+                             {"ping", 100, Outcome::cut_in_reasoning, ""},
+                             {"stream_progress", 100, Outcome::cut_in_reasoning, ""},
+                             {"unknown_field_ignored", 8, Outcome::cut_in_reasoning, ""}}) {
     INFO(name);
-    CHECK(completion_of(name).outcome == outcome);
+    const auto completion = completion_of(name, max_tokens);
+    CHECK(completion.outcome == outcome);
+    CHECK(completion.content == content);
   }
-  CHECK(completion_of("cut_at_1", 1).outcome == Outcome::cut_in_reasoning);
-  CHECK(completion_of("cut_at_2", 2).outcome == Outcome::cut_in_reasoning);
-  CHECK(completion_of("cut_at_2", 2).content.empty());
+  CHECK(completion_of("moe_chat", 24).outcome == Outcome::cut_in_answer);
   CHECK(completion_of("cut_at_2", 2).raw == "<|channel>thought");
-  CHECK(completion_of("cut_at_2_stream", 2).outcome == Outcome::cut_in_reasoning);
-  CHECK(completion_of("cut_in_reasoning", 6).outcome == Outcome::cut_in_reasoning);
-  CHECK(completion_of("cut_in_reasoning_stream", 6).outcome == Outcome::cut_in_reasoning);
-  CHECK(completion_of("logprobs", 4).outcome == Outcome::cut_in_reasoning);
+  for (const char* torn : {"disconnect_stream", "kv_exhaust_3", "kv_exhaust_4", "parse_bad_channel_stream"}) {
+    INFO(torn);
+    const auto answer = answer_of(read(kCaptures / (std::string(torn) + ".body")));
+    CHECK_FALSE(answer.has_finish_reason());
+    CHECK_FALSE(answer.done());
+  }
 }
 
 TEST_CASE("captured text comes through whole, tags left in are split") {

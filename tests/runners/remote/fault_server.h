@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <functional>
 #include <list>
 #include <mutex>
@@ -25,6 +26,11 @@ class Connection {
   void reset() const {
     const linger hard{.l_onoff = 1, .l_linger = 0};
     setsockopt(fd_, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  }
+  // Waits for the first byte of what the client sends next.
+  void wait_for_bytes() const {
+    char byte = 0;
+    (void)recv(fd_, &byte, 1, 0);
   }
   // Waits until the client closes or resets; if it doesn't in time, FaultServer::kept_open() says so.
   void wait_for_close(int seconds) const {
@@ -51,7 +57,7 @@ class FaultServer {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address);
+    (void)bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address);
     listen(listener_, 128);
     socklen_t length = sizeof address;
     getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
@@ -150,6 +156,14 @@ inline std::string last_events(const std::string& finish = "stop", int tokens = 
 }
 inline std::string whole_answer(const std::string& text = "(A)") {
   return stream_head() + content_event(text) + last_events();
+}
+// As llama-server does it: chunked, so that the connection can be used again.
+inline std::string chunked_answer(const std::string& text = "(A)") {
+  const std::string body = content_event(text) + last_events();
+  char size[20];
+  std::snprintf(size, sizeof size, "%zx", body.size());
+  return "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n" +
+         std::string(size) + "\r\n" + body + "\r\n0\r\n\r\n";
 }
 inline std::string error_page(int status, const std::string& body, const std::string& headers = "") {
   return "HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Type: application/json\r\n" + headers +

@@ -1,5 +1,6 @@
 #include "runners/remote/http_client.h"
 
+#include <cstdlib>
 #include <thread>
 
 #include <httplib.h>
@@ -7,6 +8,7 @@
 #include "prompts/input_error.h"
 #include "runners/remote/curl_handle.h"
 #include "tests/catch.h"
+#include "tests/runners/remote/fault_server.h"
 
 namespace gpqa {
 namespace {
@@ -74,9 +76,36 @@ TEST_CASE("no answer is an error that names the address and what to look at") {
     port = gone.port;
   }
   HttpClient client({.url = "http://127.0.0.1:" + std::to_string(port), .api_key = "secret"});
-  CHECK_THROWS_WITH(client.get("/health"), Catch::Contains("127.0.0.1:" + std::to_string(port)) &&
-                                               Catch::Contains("Is llama-server running there?") &&
-                                               !Catch::Contains("secret"));
+  CHECK_THROWS_WITH(client.get("/health"),
+                    Catch::Contains("127.0.0.1:" + std::to_string(port) + ": connection refused") &&
+                        Catch::Contains("Is llama-server running there?") && !Catch::Contains("secret"));
+}
+
+TEST_CASE("a key that no header can hold is refused without being shown") {
+  HttpClient client({.url = "http://127.0.0.1:9", .api_key = "secret\r\nX-Evil: 1"});
+  CHECK_THROWS_WITH(client.get("/health"), Catch::Contains("line break") && !Catch::Contains("secret"));
+}
+
+TEST_CASE("a proxy of the environment never stands before the loopback") {
+  const Server server;
+  setenv("http_proxy", "http://127.0.0.1:1", 1);
+  HttpClient client({.url = server.url(), .api_key = ""});
+  CHECK(client.get("/props").status == 200);
+  CHECK_THROWS_AS(HttpClient({.url = "http://gpqa.invalid", .api_key = ""}).get("/props"), TransportError);
+  unsetenv("http_proxy");
+}
+
+TEST_CASE("headers without an end are not kept") {
+  gpqa_test::FaultServer server([](int, const std::string&, const gpqa_test::Connection& client) {
+    client.send("HTTP/1.1 200 OK\r\n");
+    for (int i = 0; i < 400; ++i) {
+      client.send("X-" + std::to_string(i) + ": " + std::string(1000, 'x') + "\r\n");
+    }
+    client.send("\r\n{}");
+    client.wait_for_close(5);
+  });
+  HttpClient client({.url = server.url(), .api_key = ""});
+  CHECK_THROWS_AS(client.post_json("/x", "{}"), TransportError);
 }
 
 TEST_CASE("a body beyond the bound is not kept") {

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <map>
 
+#include "prompts/input_error.h"
 #include "runners/remote/llama_server_runner.h"
 #include "runners/runner_errors.h"
 #include "tests/catch.h"
@@ -39,7 +40,8 @@ struct Answers : Sink {
   }
   void on_done(Completion completion) override {
     const auto id = completion.id.doc_id;
-    CHECK(done.emplace(id, std::move(completion)).second);
+    const bool first = done.emplace(id, std::move(completion)).second;
+    CHECK(first);
   }
 };
 
@@ -90,6 +92,7 @@ TEST_CASE("an answer is streamed and delivered once") {
     CHECK(completion.content == "(B)");
     CHECK(completion.retries == 0);
     CHECK(completion.tokens.completion == 5);
+    CHECK(completion.server_id == server.url());
   }
   CHECK(server.most_at_once() <= 2);
 }
@@ -172,18 +175,120 @@ TEST_CASE("a parse that the server lost is a result, with what had come of it") 
   CHECK_THAT(as_event.error, Catch::Contains("peg-gemma4"));
 }
 
-TEST_CASE("our own fault stops the run") {
-  for (const int status : {400, 401, 403, 404, 501}) {
-    FaultServer server([&](int, const std::string&, const Connection& client) {
-      client.send(gpqa_test::error_page(status, gpqa_test::llama_error(status, "no such thing")));
+TEST_CASE("our own fault stops the run; what was asked is cancelled, each once") {
+  for (const int status : {400, 401, 403, 404, 501, 302}) {
+    FaultServer server([&](int n, const std::string&, const Connection& client) {
+      if (n == 2) {
+        client.send(gpqa_test::error_page(status, gpqa_test::llama_error(status, "no such thing")));
+      } else {
+        client.wait_for_close(5);
+      }
     });
-    LlamaServerRunner runner(fast_options(server.url()), {});
-    Questions source(3);
+    RunnerInfo info;
+    info.concurrency = 3;
+    auto options = fast_options(server.url());
+    options.stall_timeout_s = 100;
+    LlamaServerRunner runner(options, info);
+    Questions source(9);
     Answers answers;
     CHECK_THROWS_AS(runner.run(source, answers, {}), RunAborted);
-    CHECK(answers.done.empty());
-    CHECK(server.requests() == 1);
+    REQUIRE(answers.done.size() == 3);
+    for (const auto& [id, completion] : answers.done) {
+      CHECK(completion.outcome == Outcome::cancelled);
+    }
+    CHECK(source.next_id == 3);
+    CHECK_FALSE(server.kept_open());
   }
+}
+
+TEST_CASE("the text of an aborted run says what the server said and what to change") {
+  FaultServer server([&](int, const std::string&, const Connection& client) {
+    client.send(gpqa_test::error_page(400, R"({"error":{"code":400,"message":"request (9 tokens) exceeds",)"
+                                           R"("type":"exceed_context_size_error","n_ctx":8}})"));
+  });
+  LlamaServerRunner runner(fast_options(server.url()), {});
+  Questions source(1);
+  Answers answers;
+  CHECK_THROWS_WITH(runner.run(source, answers, {}),
+                    Catch::Contains("request (9 tokens) exceeds") && Catch::Contains("larger -c"));
+}
+
+TEST_CASE("what a sink throws ends the run, past libcurl") {
+  struct Full : Answers {
+    void on_delta(TrialId, std::string_view) override { throw std::runtime_error("disk full"); }
+  };
+  FaultServer server(
+      [](int, const std::string&, const Connection& client) { client.send(gpqa_test::whole_answer()); });
+  LlamaServerRunner runner(fast_options(server.url()), {});
+  Questions source(2);
+  Full answers;
+  CHECK_THROWS_WITH(runner.run(source, answers, {}), "disk full");
+  CHECK(server.requests() == 1);
+}
+
+TEST_CASE("an answer is whole with its [DONE], whatever becomes of the connection") {
+  const std::map<std::string, std::function<void(const Connection&)>> endings = {
+      {"reset", [](const Connection& c) { c.reset(); }},
+      {"kept open", [](const Connection& c) { c.wait_for_close(5); }},
+      {"more events", [](const Connection& c) {
+         c.send(gpqa_test::event(gpqa_test::llama_error(500, "late")) + gpqa_test::content_event("more"));
+         c.wait_for_close(5);
+       }}};
+  for (const auto& named : endings) {
+    INFO(named.first);
+    const auto completion = after_fault([&](const Connection& c) {
+      c.send(gpqa_test::whole_answer("(B)"));
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      named.second(c);
+    });
+    CHECK(completion.outcome == Outcome::stop);
+    CHECK(completion.content == "(B)");
+    CHECK(completion.retries == 0);
+  }
+}
+
+TEST_CASE("pings without an event are a stall all the same") {
+  const auto completion = after_fault([](const Connection& c) {
+    c.send(gpqa_test::stream_head() + gpqa_test::content_event("(C)"));
+    for (int i = 0; i < 20; ++i) {
+      c.send(":\n\n");
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  });
+  CHECK(completion.content == "(A)");
+  CHECK(completion.retries == 1);
+}
+
+TEST_CASE("a connection is used again; one that the server has closed meanwhile costs no retry") {
+  std::atomic<int> reused = 0;
+  FaultServer server([&](int, const std::string&, const Connection& client) {
+    client.send(gpqa_test::chunked_answer());
+    client.wait_for_bytes();  // of the next request: never answered
+    ++reused;
+    client.reset();
+  });
+  const auto answers = ask(server.url(), 3);
+  for (const auto& [id, completion] : answers.done) {
+    CHECK(completion.outcome == Outcome::stop);
+    CHECK(completion.retries == 0);
+  }
+  CHECK(server.requests() == 3);
+  CHECK(reused >= 2);
+}
+
+TEST_CASE("an error page without an end is read as far as it tells something") {
+  const auto completion = after_fault(
+      [](const Connection& c) {
+        c.send("HTTP/1.1 502 X\r\nContent-Type: text/html\r\n\r\ngone ");
+        for (int i = 0; i < 200; ++i) {
+          c.send(std::string(1000, 'x'));
+        }
+        c.wait_for_close(5);
+      },
+      100);
+  CHECK(completion.outcome == Outcome::failed);
+  CHECK_THAT(completion.error, Catch::StartsWith("HTTP 502: gone xxx"));
+  CHECK(completion.error.size() < 600);
 }
 
 TEST_CASE("an endless stream is closed and failed, not tried again") {
@@ -250,6 +355,30 @@ TEST_CASE("a stop ends running and waiting requests as cancelled, at once") {
   for (const auto& [id, completion] : answers.done) {
     CHECK(completion.outcome == Outcome::cancelled);
   }
+}
+
+TEST_CASE("an answer that is whole when the stop comes is kept") {
+  FaultServer server([](int, const std::string&, const Connection& client) {
+    client.send(gpqa_test::whole_answer("(B)"));
+    client.wait_for_close(5);
+  });
+  LlamaServerRunner runner(fast_options(server.url()), {});
+  Questions source(5);
+  Answers answers;
+  answers.stop_at_first_delta = true;
+  runner.run(source, answers, answers.stop.get_token());
+  REQUIRE(answers.done.size() == 1);
+  CHECK(answers.done.at(0).outcome == Outcome::stop);
+  CHECK(answers.done.at(0).content == "(B)");
+}
+
+TEST_CASE("a key that no header can hold ends the run, not the program") {
+  auto options = fast_options("http://127.0.0.1:9");
+  options.http.api_key = "a\nb";
+  LlamaServerRunner runner(options, {});
+  Questions source(1);
+  Answers answers;
+  CHECK_THROWS_AS(runner.run(source, answers, {}), InputError);
 }
 
 TEST_CASE("a stop from another thread wakes a run that waits") {

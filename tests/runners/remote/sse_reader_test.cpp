@@ -39,8 +39,10 @@ TEST_CASE("SSE: events, comments, other fields, several lines of data") {
 
 TEST_CASE("SSE: every line end, however the bytes are cut") {
   for (const std::string end : {"\n", "\r", "\r\n"}) {
-    const std::string text =
-        "data: a" + end + "data: b" + end + end + ":" + end + end + "data: c" + end + end;
+    std::string text;
+    for (const char* line : {"data: a", "data: b", "", ":", "", "data: c", ""}) {
+      text.append(line).append(end);
+    }
     for (std::size_t piece = 1; piece <= text.size(); ++piece) {
       CHECK(events_of(text, piece) == Events{"a\nb", "c"});
     }
@@ -66,6 +68,32 @@ TEST_CASE("SSE: a captured stream gives the same events under any fragmentation"
   std::mt19937 random(1);
   for (int round = 0; round < 50; ++round) {
     CHECK(events_of(text, 1 + random() % 400) == whole);
+  }
+}
+
+TEST_CASE("SSE: random text gives the same events under random cuts") {
+  constexpr std::string_view kLetters = "\n\n\r\r:dat a";
+  std::mt19937 random(2);
+  for (int round = 0; round < 2000; ++round) {
+    std::string text;
+    for (int piece = 0; piece < 12; ++piece) {
+      text += random() % 2 == 0 ? "data:" : std::string(1, kLetters[random() % kLetters.size()]);
+    }
+    bool inside_whole = false;
+    const auto whole = events_of(text, 1u << 30, &inside_whole);
+    SseReader reader;
+    std::vector<std::string> cut;
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t size = 1 + random() % 7;
+      reader.feed(std::string_view(text).substr(at, size), [&](std::string_view event) {
+        cut.emplace_back(event);
+        return true;
+      });
+      at += size;
+    }
+    INFO(text);
+    REQUIRE(cut == whole);
+    REQUIRE(reader.inside_event() == inside_whole);
   }
 }
 

@@ -1,5 +1,8 @@
 #include "runners/remote/streamed_answer.h"
 
+#include <string>
+#include <vector>
+
 #include <nlohmann/json.hpp>
 
 #include "tests/catch.h"
@@ -64,6 +67,41 @@ TEST_CASE("tokens before the answer's first are reasoning, tags among them") {
   CHECK(done.tokens.prompt == 20);
 }
 
+TEST_CASE("an empty thought is reasoning, the first bytes of a character are not") {
+  const auto sampling = thinking_config(100, 0);
+  // <|channel> thought <channel|> The <turn|>
+  const auto empty = streamed({{"content", "The", 4}}, "stop", 5, sampling);
+  CHECK(empty.tokens.reasoning == 3);
+  CHECK(empty.tokens.content == 2);
+  const auto emoji = streamed({{"content", "\U0001F600", 4}}, "stop", 5, sampling);
+  CHECK(emoji.tokens.reasoning == 0);
+  CHECK(emoji.tokens.content == 5);
+  // The last of the thought and the first of the answer in one chunk.
+  StreamedAnswer both;
+  both.add(R"({"choices":[{"delta":{"reasoning_content":"a","content":"b"},"finish_reason":"stop"}],
+               "timings":{"predicted_n":7,"prompt_n":5,"cache_n":3}})",
+           [](std::string_view) {});
+  Completion completion;
+  std::move(both).finish(sampling, sampling_fields(sampling, 0), 0, completion);
+  CHECK(completion.tokens.reasoning == 6);
+  CHECK(completion.tokens.content == 1);
+  CHECK(completion.tokens.prompt == 8);  // without usage: evaluated and cached
+}
+
+TEST_CASE("a closing tag left in the text is found across chunks") {
+  const auto split = streamed({{"content", "<|channel>", 1},
+                               {"content", "thought", 2},
+                               {"content", "\na b", 6},
+                               {"content", "<chan", 7},
+                               {"content", "nel|>", 8},
+                               {"content", "(B)", 9}},
+                              "length", 10, thinking_config(10, 4));
+  CHECK(split.content == "(B)");
+  CHECK(split.reasoning == "a b");
+  CHECK(split.tokens.reasoning == 8);
+  CHECK(split.outcome == Outcome::rumination);
+}
+
 TEST_CASE("a second thought counts as reasoning too") {
   const auto done = streamed({{"reasoning_content", "a", 4},
                               {"content", "x", 6},
@@ -105,7 +143,8 @@ TEST_CASE("tags that the server left in are split, but not for a model that can'
   CHECK(split.content == "(B)");
   CHECK(split.reasoning == "a");
   CHECK(split.raw == "<think>a</think>(B)");
-  CHECK_FALSE(split.tokens.reasoning.has_value());
+  CHECK(split.tokens.reasoning == 9);  // up to the closing tag
+  CHECK(split.tokens.content == 1);
   const auto tag = streamed({{"content", "<|channel>thought", 2}}, "length", 2, thinking_config(2, 50));
   CHECK(tag.outcome == Outcome::cut_in_reasoning);
   CHECK(tag.content.empty());
@@ -136,7 +175,9 @@ TEST_CASE("a hostile chunk is a fault in words, never a crash") {
        {"", "nonsense", "[1]", "{\"choices\":5}", "{\"choices\":[7]}", "{\"choices\":[{\"delta\":[]}]}",
         "{\"choices\":[{\"delta\":{\"content\":5}}]}", "{\"choices\":[{\"finish_reason\":{}}]}",
         "{\"timings\":{\"predicted_n\":-1}}", "{\"timings\":{\"predicted_n\":\"x\"}}",
-        "{\"usage\":{\"completion_tokens\":1e9}}", "{\"choices\":[{\"delta\":{\"content\":\"\xFF\"}}]}"}) {
+        "{\"usage\":{\"completion_tokens\":1e9}}", "{\"choices\":[{\"delta\":{\"content\":\"\xFF\"}}]}",
+        "{\"usage\":{\"prompt_tokens\":9223372036854775807}}", "{\"choices\":[]} {}", "{\"choices\":[]",
+        "{\"x\":\"\xFF\"}"}) {
     INFO(bad);
     StreamedAnswer answer;
     CHECK_THROWS_AS(answer.add(bad, ignore), StreamError);
@@ -148,6 +189,27 @@ TEST_CASE("a hostile chunk is a fault in words, never a crash") {
     StreamedAnswer answer;
     CHECK_NOTHROW(answer.add(odd, ignore));
   }
+  const std::string deep(100000, '[');
+  for (const std::string& bad :
+       {deep, "{\"error\":" + deep + "}", "{\"x\":" + deep, "{\"choices\":[{\"delta\":" + deep,
+        "{\"choices\":[{\"finish_reason\":\"" + std::string(1000, 'x') + "\"}]}",
+        "{\"error\":\"" + std::string(100000, 'x') + "\"}",
+        "{\"__verbose\":{\"generation_settings\":{\"x\":\"" + std::string(2000000, 'x') + "\"}}}"}) {
+    StreamedAnswer answer;
+    CHECK_THROWS_AS(answer.add(bad, ignore), StreamError);
+  }
+}
+
+TEST_CASE("settings of another shape are kept out of the record") {
+  StreamedAnswer answer;
+  answer.add(R"({"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}],
+                "__verbose":{"generation_settings":[1]}})",
+             [](std::string_view) {});
+  SamplingConfig sampling;
+  Completion completion;
+  std::move(answer).finish(sampling, sampling_fields(sampling, 3), 0, completion);
+  CHECK(completion.sampled_with.empty());
+  CHECK(completion.sampling_mismatch.empty());
 }
 
 }  // namespace

@@ -81,9 +81,21 @@ TEST_CASE("an error is read from any body") {
   CHECK(error_of_body(400, R"({"error":{"code":400,"message":"Field 'x': no","type":"t"}})").message ==
         "Field 'x': no");
   CHECK(error_of_body(502, "<html>Bad Gateway</html>").message == "<html>Bad Gateway</html>");
-  CHECK(error_of_body(500, R"({"error":"plain"})").message == "\"plain\"");
+  CHECK(error_of_body(500, R"({"error":"plain"})").message == "plain");
   CHECK(error_of_body(500, "").message.empty());
   CHECK(error_of_body(500, std::string(10000, 'x')).message.size() == 500);
+  CHECK(error_of_body(500, R"({"error":null})").message == R"({"error":null})");
+  CHECK(error_of_body(500, "{\"error\":" + std::string(60000, '[') + std::string(60000, ']') + "}").message ==
+        "an error without a message");
+  CHECK(error_of_body(200, "").code == 200);  // the status counts, not what the body says of it
+}
+
+TEST_CASE("a server's text is shown as valid UTF-8 without control characters") {
+  CHECK(readable("plain \u00e9", 100) == "plain \u00e9");
+  CHECK(readable("\x1b[31mred\r\n\u0085", 100) == " [31mred   ");
+  CHECK(readable("a\xff\xc3", 100) == "a\uFFFD\uFFFD");
+  CHECK(readable("\u00e9\u00e9\u00e9", 5) == "\u00e9\u00e9");  // cut at a character
+  CHECK(error_of_body(500, std::string(499, 'x') + "\u00e9").message == std::string(499, 'x'));
 }
 
 TEST_CASE(
@@ -95,6 +107,9 @@ TEST_CASE(
             asked, Json::parse(R"({"top_p": 0.949999988079071, "top_k": 64, "min_p": 0.05000000074505806,
                                                  "samplers": ["dry"], "seed": 5})"))
             .empty());
+  // Neighbouring seeds round to the same float.
+  CHECK(sampling_mismatch(Json::parse(R"({"seed": 4294967290})"), Json::parse(R"({"seed": 4294967291})")) ==
+        "seed: asked 4294967290, used 4294967291");
   CHECK(sampling_mismatch(asked, Json::parse(R"({"min_p": 0.0, "samplers": ["top_k"]})")) ==
         R"(min_p: asked 0.05, used 0.0; samplers: asked ["dry"], used ["top_k"])");
 }
