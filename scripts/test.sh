@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds and passes the tests: what CI runs.
 #   scripts/test.sh         under 30 minutes on 2 processors, from nothing
-#   scripts/test.sh --all   also a debug build, more seeds of the peers, and the bench's bounds
+#   scripts/test.sh --all   also clang-tidy, ThreadSanitizer, a debug build, more seeds of the peers, and the bench's bounds
 # The last line adds everything up; the exit code is 0 only if nothing failed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -74,7 +74,7 @@ step "format" scripts/format.sh --check
 
 if step "build release" build release; then
   counted "tests" run_ctest release
-  step "clang-tidy" scripts/tidy.sh build/release
+  [[ -z $all ]] || step "clang-tidy" scripts/tidy.sh build/release
   if step "Python peers" scripts/venv.sh peers; then
     python=${GPQA_VENV:-.venv}/bin/python
     counted "lm-eval" "$python" tests/peers/lm_eval_peer.py --build build/release ${all:+--long}
@@ -82,7 +82,7 @@ if step "build release" build release; then
     [[ -z $all ]] || counted "bench" "$python" bench/client_cost.py --build build/release --check
   fi
 fi
-for sanitizer in asan tsan; do
+for sanitizer in asan ${all:+tsan}; do
   if step "build $sanitizer" build "$sanitizer"; then
     counted "tests, $sanitizer" run_ctest "$sanitizer"
   fi
