@@ -28,6 +28,7 @@ trap 'exit 143' TERM
 # serve MODEL PORT
 serve() {
   local log=runs/demo/server-$2.log
+  : >"$log"
   "$python" tests/peers/llama_server.py --model "$1" --port "$2" --ctx 4096 --slots 1 --threads "$(nproc)" --ignore-stdin \
     >"$log" 2>&1 &
   local pid=$!
