@@ -33,12 +33,15 @@ void StreamedAnswer::count_tokens(const ChatChunk& chunk) {
   const std::int64_t fresh = std::max<std::int64_t>(predicted_ - counted_until_, 0);
   std::int64_t to_content = 0;
   if (!chunk.content.empty()) {
-    const bool goes_on = part_ == Part::content && chunk.reasoning.empty();
-    // Tags show nothing; they arrive with the answer's first token. So do the first bytes of a character that
-    // takes several tokens.
-    const bool split_character =
-        part_ == Part::none && chunk.reasoning.empty() && utf8_sequence(chunk.content) > 1;
-    to_content = goes_on || split_character ? fresh : std::min<std::int64_t>(fresh, 1);
+    const bool thought_ends = part_ == Part::reasoning || !chunk.reasoning.empty();
+    if (part_ == Part::content && !thought_ends) {
+      to_content = fresh;
+    } else if (utf8_sequence(chunk.content) > 1) {
+      // Tokens of the first bytes of a character show nothing; a tag that closes a thought is one token.
+      to_content = std::max<std::int64_t>(fresh - (thought_ends ? 1 : 0), std::min<std::int64_t>(fresh, 1));
+    } else {
+      to_content = std::min<std::int64_t>(fresh, 1);  // tags show nothing: they arrive with the first token
+    }
   }
   content_tokens_ += to_content;
   reasoning_tokens_ += fresh - to_content;
@@ -108,10 +111,9 @@ Outcome classify_ending(const Ending& ending, const SamplingConfig& sampling, st
     return Outcome::cut_in_reasoning;
   }
   // Thinking took its whole budget (the tags come on top) and the answer all that was left.
-  const bool budget_spent =
-      sampling.reasoning_budget && *sampling.reasoning_budget >= 0 &&
-      sampling.thinking == Thinking::required &&
-      ending.tokens.reasoning.value_or(0) >= std::max<std::int64_t>(*sampling.reasoning_budget, 1);
+  const bool budget_spent = sampling.reasoning_budget && *sampling.reasoning_budget > 0 &&
+                            sampling.thinking == Thinking::required &&
+                            ending.tokens.reasoning.value_or(0) >= *sampling.reasoning_budget;
   return budget_spent && all_used ? Outcome::rumination : Outcome::cut_in_answer;
 }
 

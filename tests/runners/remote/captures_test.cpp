@@ -145,6 +145,40 @@ TEST_CASE("captured streams count their tokens") {
   CHECK(done.timing.predicted_ms == Approx(296.01));
 }
 
+// The tiny Gemma 4 spells the opening tag with 5 tokens. A second, whole answer to the same request gave the
+// token ids, and with them the place of the closing one.
+TEST_CASE("captured streams with timings count reasoning and answer exactly") {
+  struct Expected {
+    const char* name;
+    std::int64_t max_tokens;
+    std::int64_t budget;
+    Outcome outcome;
+    std::int64_t reasoning;
+    std::int64_t content;
+  };
+  for (const auto& [name, max_tokens, budget, outcome, reasoning, content] :
+       std::vector<Expected>{{"timed_answered", 40, 16, Outcome::stop, 22, 15},
+                             {"timed_ruminates", 30, 16, Outcome::rumination, 22, 8},
+                             {"timed_cut_in_thought", 12, 16, Outcome::cut_in_reasoning, 12, 0},
+                             {"timed_empty_thought", 30, 0, Outcome::cut_in_answer, 6, 24}}) {
+    INFO(name);
+    SamplingConfig sampling;
+    sampling.max_tokens = max_tokens;
+    sampling.reasoning_budget = budget;
+    Completion completion;
+    answer_of(read(kCaptures / (std::string(name) + ".sse")))
+        .finish(sampling, sampling_fields(sampling, 3), 4096, completion);
+    CHECK(completion.outcome == outcome);
+    CHECK(completion.tokens.completion == reasoning + content);
+    CHECK(completion.tokens.reasoning == reasoning);
+    CHECK(completion.tokens.content == content);
+    CHECK(completion.tokens.prompt == 26);
+    CHECK(completion.reasoning.empty() == (budget == 0));
+    CHECK(completion.content.empty() == (content == 0));
+    CHECK_FALSE(completion.sampled_with.empty());
+  }
+}
+
 TEST_CASE("captured settings are read back") {
   const auto json = Json::parse(completion_of("chat_pinned").sampled_with);
   CHECK(json["dry_sequence_breakers"] == Json({"\n", ":", "\"", "*"}));
