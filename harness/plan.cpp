@@ -10,8 +10,8 @@
 
 #include "harness/suggest.h"
 #include "prompts/input_error.h"
+#include "prompts/utf8.h"
 #include "results/inert_text.h"
-#include "results/utf8_text.h"
 
 namespace gpqa {
 namespace {

@@ -5,9 +5,9 @@
 #include <optional>
 
 #include <fmt/format.h>
-#include <unicode/utf8.h>
 
 #include "prompts/input_error.h"
+#include "prompts/utf8.h"
 
 namespace gpqa {
 namespace {
@@ -27,20 +27,15 @@ struct Damage {
 };
 
 std::optional<Damage> find_damage(std::string_view text) {
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
-  const auto size = static_cast<std::int64_t>(text.size());
-  for (std::int64_t i = 0; i < size;) {
-    const auto offset = static_cast<std::size_t>(i);
-    UChar32 code = 0;
-    U8_NEXT(bytes, i, size, code);
-    if (code == 0) {
-      return Damage{offset, "a NUL byte; expected a text file (UTF-8)"};
+  std::optional<Damage> first;
+  each_character(text, [&](UChar32 code, std::string_view bytes) {
+    if (code <= 0 && !first) {
+      first = Damage{static_cast<std::size_t>(bytes.data() - text.data()),
+                     code == 0 ? "a NUL byte; expected a text file (UTF-8)"
+                               : "bytes that are not UTF-8; convert the file to UTF-8"};
     }
-    if (code < 0) {
-      return Damage{offset, "bytes that are not UTF-8; convert the file to UTF-8"};
-    }
-  }
-  return std::nullopt;
+  });
+  return first;
 }
 
 // One record after another; `at_` only moves forward.

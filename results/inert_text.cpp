@@ -1,10 +1,9 @@
 #include "results/inert_text.h"
 
-#include <cstdint>
-
 #include <fmt/format.h>
 #include <unicode/uchar.h>
-#include <unicode/utf8.h>
+
+#include "prompts/utf8.h"
 
 namespace gpqa {
 namespace {
@@ -29,15 +28,9 @@ std::string visible(UChar32 code) {
 
 template <class OnPlain>
 std::string escaped(std::string_view text, bool keep_lines, OnPlain on_plain) {
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
-  const auto size = static_cast<std::int64_t>(text.size());
   std::string out;
   out.reserve(text.size());
-  for (std::int64_t i = 0; i < size;) {
-    const auto start = static_cast<std::size_t>(i);
-    UChar32 code = 0;
-    U8_NEXT(bytes, i, size, code);
-    const auto piece = text.substr(start, static_cast<std::size_t>(i) - start);
+  each_character(text, [&](UChar32 code, std::string_view piece) {
     if (code < 0) {
       for (const char byte : piece) {
         out += fmt::format("\\x{:02x}", static_cast<unsigned>(static_cast<unsigned char>(byte)));
@@ -49,7 +42,7 @@ std::string escaped(std::string_view text, bool keep_lines, OnPlain on_plain) {
     } else {
       on_plain(out, piece);
     }
-  }
+  });
   return out;
 }
 

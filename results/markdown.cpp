@@ -8,26 +8,22 @@
 
 #include <fmt/format.h>
 #include <unicode/uchar.h>
-#include <unicode/utf8.h>
 
+#include "prompts/utf8.h"
 #include "results/inert_text.h"
 
 namespace gpqa {
 namespace {
 
 std::size_t display_width(std::string_view text) {
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
-  const auto size = static_cast<std::int64_t>(text.size());
   std::size_t width = 0;
-  for (std::int64_t i = 0; i < size;) {
-    UChar32 code = 0;
-    U8_NEXT(bytes, i, size, code);
+  each_character(text, [&](UChar32 code, std::string_view) {
     const auto type = u_charType(code);
     const auto east_asian = u_getIntPropertyValue(code, UCHAR_EAST_ASIAN_WIDTH);
     if (type != U_NON_SPACING_MARK && type != U_ENCLOSING_MARK && type != U_FORMAT_CHAR) {
       width += east_asian == U_EA_WIDE || east_asian == U_EA_FULLWIDTH ? 2 : 1;
     }
-  }
+  });
   return width;
 }
 

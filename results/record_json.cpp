@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 
 #include "prompts/input_error.h"
+#include "prompts/utf8.h"
 #include "results/json_object.h"
 #include "results/json_value.h"
 #include "results/run_record.h"
-#include "results/utf8_text.h"
 
 namespace gpqa {
 namespace {

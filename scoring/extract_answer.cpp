@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "prompts/python_strip.h"
+#include "prompts/utf8.h"
 #include "scoring/pattern.h"
 #include "scoring/python_text.h"
 
@@ -43,7 +44,7 @@ std::optional<std::string> find_choice_text(std::string_view response,
                                             const std::array<std::string, 4>& choices, FlexVariant variant) {
   std::array<std::string, 4> keys;
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    keys[i] = folded(python_strip(python_decode(choices[i])));
+    keys[i] = folded(python_strip(with_valid_utf8(choices[i])));
     if (keys[i].empty()) {
       return std::nullopt;
     }
@@ -90,7 +91,7 @@ std::optional<std::string> find_choice_text(std::string_view response,
 }  // namespace
 
 std::string extract_strict(std::string_view response) {
-  const std::string text = python_decode(response);
+  const std::string text = with_valid_utf8(response);
   static const Pattern pattern("(?<=The answer is )(.*)(?=.)");
   std::string answer(kInvalid);
   pattern.each_match(text, [&](std::string_view match) {
@@ -102,7 +103,7 @@ std::string extract_strict(std::string_view response) {
 
 FlexExtraction extract_flexible(std::string_view response, const std::array<std::string, 4>& choices,
                                 FlexVariant variant) {
-  const std::string text = python_decode(response);
+  const std::string text = with_valid_utf8(response);
   static const Pattern in_parentheses(R"((\([A-Z]\)))");
   if (auto match = last_match(in_parentheses, text)) {
     return {.answer = std::move(*match), .rule = FlexRule::letter_in_parentheses};

@@ -7,9 +7,9 @@
 
 #include <unicode/ucasemap.h>
 #include <unicode/uchar.h>
-#include <unicode/utf8.h>
 
 #include "prompts/python_strip.h"
+#include "prompts/utf8.h"
 
 namespace gpqa {
 namespace {
@@ -54,25 +54,6 @@ void append_lower(std::string& out, std::string_view utf8) {
 
 }  // namespace
 
-std::string python_decode(std::string_view bytes) {
-  const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
-  const auto size = static_cast<std::int64_t>(bytes.size());
-  std::string out;
-  std::size_t copied = 0;
-  for (std::int64_t i = 0; i < size;) {
-    const auto start = static_cast<std::size_t>(i);
-    UChar32 code = 0;
-    U8_NEXT(data, i, size, code);
-    if (code < 0) {
-      out.append(bytes.substr(copied, start - copied));
-      out.append("\uFFFD");
-      copied = static_cast<std::size_t>(i);
-    }
-  }
-  out.append(bytes.substr(copied));
-  return out;
-}
-
 std::size_t python_len(std::string_view utf8) {
   return static_cast<std::size_t>(
       std::count_if(utf8.begin(), utf8.end(), [](char c) { return !continues(c); }));
@@ -89,39 +70,28 @@ std::string_view python_prefix(std::string_view utf8, std::size_t count) {
 std::string python_lower(std::string_view utf8) {
   // A character that Python doesn't know is neither cased nor passed over in the final sigma's context: what
   // stands on its two sides doesn't see one another.
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(utf8.data());
-  const auto size = static_cast<std::int64_t>(utf8.size());
   std::string out;
   std::size_t piece = 0;
-  for (std::int64_t i = 0; i < size;) {
-    const auto start = static_cast<std::size_t>(i);
-    UChar32 code = 0;
-    U8_NEXT(bytes, i, size, code);
+  each_character(utf8, [&](UChar32 code, std::string_view bytes) {
     if (code >= 0x80 && !known_to_python(static_cast<char32_t>(code))) {
+      const auto start = static_cast<std::size_t>(bytes.data() - utf8.data());
       append_lower(out, utf8.substr(piece, start - piece));
-      piece = static_cast<std::size_t>(i);
-      out.append(utf8.substr(start, piece - start));
+      out += bytes;
+      piece = start + bytes.size();
     }
-  }
+  });
   append_lower(out, utf8.substr(piece));
   return out;
 }
 
 std::string without_punctuation(std::string_view utf8) {
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(utf8.data());
-  const auto size = static_cast<std::int64_t>(utf8.size());
   std::string out;
   out.reserve(utf8.size());
-  for (std::int64_t i = 0; i < size;) {
-    const auto start = i;
-    UChar32 code = 0;
-    U8_NEXT(bytes, i, size, code);
+  each_character(utf8, [&](UChar32 code, std::string_view bytes) {
     const bool punctuation =
         code >= 0 && (U_GET_GC_MASK(code) & U_GC_P_MASK) != 0 && known_to_python(static_cast<char32_t>(code));
-    if (!punctuation) {
-      out.append(utf8.substr(static_cast<std::size_t>(start), static_cast<std::size_t>(i - start)));
-    }
-  }
+    out += punctuation ? "" : bytes;
+  });
   return out;
 }
 

@@ -7,9 +7,6 @@
 
 namespace gpqa {
 
-// bytes.decode("utf-8", "replace"): what is no UTF-8 becomes U+FFFD, one for each maximal part.
-std::string python_decode(std::string_view bytes);
-
 std::size_t python_len(std::string_view utf8);                             // len(str)
 std::string_view python_prefix(std::string_view utf8, std::size_t count);  // str[:count]
 

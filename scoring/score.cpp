@@ -1,5 +1,6 @@
 #include "scoring/score.h"
 
+#include "prompts/utf8.h"
 #include "scoring/python_text.h"
 
 namespace gpqa {
@@ -8,7 +9,7 @@ namespace {
 // What numpy compares. Its strings keep their width when they are lower-cased, so what no longer fits is cut
 // off (U+0130 becomes two code points); trailing NULs are its padding.
 std::string comparable(std::string_view bytes) {
-  const std::string text = python_decode(bytes);
+  const std::string text = with_valid_utf8(bytes);
   const std::string lower = python_lower(text);
   std::string folded = without_ascii_punctuation(python_prefix(lower, python_len(text)));
   folded.erase(folded.find_last_not_of('\0') + 1);

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "runners/remote/json_reader.h"
+#include "prompts/utf8.h"
 
 namespace gpqa {
 namespace {
@@ -82,18 +82,15 @@ std::string chat_request(const Request& request, const SamplingConfig& sampling,
 
 std::string readable(std::string_view text, std::size_t max_bytes) {
   std::string clean;
-  while (!text.empty() && clean.size() < max_bytes) {
-    const auto length = std::max<std::size_t>(utf8_sequence(text), 1);
-    const auto lead = static_cast<unsigned char>(text.front());
-    const bool control = lead < 0x20 || lead == 0x7F || (lead == 0xC2 && length == 2 && text[1] < '\xA0');
-    const bool invalid = lead >= 0x80 && length == 1;
-    const std::string_view shown = control ? " " : invalid ? "\uFFFD" : text.substr(0, length);
-    if (clean.size() + shown.size() > max_bytes) {
-      break;
+  bool full = false;
+  each_character(text, [&](UChar32 code, std::string_view bytes) {
+    const bool control = code >= 0 && (code < 0x20 || (code >= 0x7F && code < 0xA0));
+    for (std::size_t left = code < 0 ? bytes.size() : 1; left > 0; --left) {  // an invalid part byte by byte
+      const std::string_view shown = control ? " " : code < 0 ? "\uFFFD" : bytes;
+      full = full || clean.size() + shown.size() > max_bytes;
+      clean += full ? "" : shown;
     }
-    clean += shown;
-    text.remove_prefix(length);
-  }
+  });
   return clean;
 }
 

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "prompts/input_error.h"
+#include "prompts/utf8.h"
 #include "results/run_record.h"
-#include "results/utf8_text.h"
 #include "tests/catch.h"
 #include "tests/results/sample_run.h"
 

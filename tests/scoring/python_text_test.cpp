@@ -1,6 +1,7 @@
 #include "scoring/python_text.h"
 
 #include "prompts/sha256.h"
+#include "prompts/utf8.h"
 #include "tests/catch.h"
 #include "tests/scoring/unicode.h"
 
@@ -45,17 +46,17 @@ TEST_CASE("lower() at the edges") {
 
 // What Python 3.11's bytes.decode("utf-8", "replace") gives.
 TEST_CASE("bytes that are no UTF-8 are replaced, one character for each maximal part") {
-  CHECK(python_decode("ok\u00E9\U0001F600") == "ok\u00E9\U0001F600");
-  CHECK(python_decode("a\xFF"
-                      "b") == "a\uFFFDb");
-  CHECK(python_decode("\xE2\x82") == "\uFFFD");
-  CHECK(python_decode("\xE2\x82x") == "\uFFFDx");
-  CHECK(python_decode("\xF0\x9F\x98") == "\uFFFD");
-  CHECK(python_decode("\xED\xA0\x80") == "\uFFFD\uFFFD\uFFFD");
-  CHECK(python_decode("\xC0\xAF") == "\uFFFD\uFFFD");
-  CHECK(python_decode("\xF4\x90\x80\x80") == "\uFFFD\uFFFD\uFFFD\uFFFD");
-  CHECK(python_decode("\xF0\x80\x80") == "\uFFFD\uFFFD\uFFFD");
-  CHECK(python_decode("").empty());
+  CHECK(with_valid_utf8("ok\u00E9\U0001F600") == "ok\u00E9\U0001F600");
+  CHECK(with_valid_utf8("a\xFF"
+                        "b") == "a\uFFFDb");
+  CHECK(with_valid_utf8("\xE2\x82") == "\uFFFD");
+  CHECK(with_valid_utf8("\xE2\x82x") == "\uFFFDx");
+  CHECK(with_valid_utf8("\xF0\x9F\x98") == "\uFFFD");
+  CHECK(with_valid_utf8("\xED\xA0\x80") == "\uFFFD\uFFFD\uFFFD");
+  CHECK(with_valid_utf8("\xC0\xAF") == "\uFFFD\uFFFD");
+  CHECK(with_valid_utf8("\xF4\x90\x80\x80") == "\uFFFD\uFFFD\uFFFD\uFFFD");
+  CHECK(with_valid_utf8("\xF0\x80\x80") == "\uFFFD\uFFFD\uFFFD");
+  CHECK(with_valid_utf8("").empty());
 }
 
 TEST_CASE("lengths and prefixes count code points") {
