@@ -11,19 +11,12 @@
 #include "prompts/prompt.h"
 #include "prompts/python_random.h"
 #include "prompts/sha256.h"
+#include "prompts/split_mix.h"
 
 namespace gpqa {
 namespace {
 
 constexpr std::uint32_t kMaxRepeats = 1000;  // a trial keeps its prompt: 198 x 1000 are about 400 MB
-
-// The finaliser of SplitMix64 (Steele et al. 2014): every input bit reaches every output bit.
-std::uint64_t mix(std::uint64_t x) {
-  x += 0x9E3779B97F4A7C15u;
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-  return x ^ (x >> 31);
-}
 
 }  // namespace
 
@@ -63,12 +56,12 @@ TaskVersion parse_task_version(std::string_view text) {
 
 std::uint32_t trial_seed(std::uint64_t run_seed, std::string_view record_id, std::uint32_t row,
                          std::uint32_t repeat) {
-  std::uint64_t h = mix(run_seed);
+  std::uint64_t h = split_mix(run_seed);
   for (const char c : record_id) {
     h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3u;  // FNV-1a
   }
-  h = mix(h ^ row);
-  h = mix(h ^ repeat);
+  h = split_mix(h ^ row);
+  h = split_mix(h ^ repeat);
   const auto seed = static_cast<std::uint32_t>(h >> 32);
   return seed == std::numeric_limits<std::uint32_t>::max() ? 0 : seed;
 }

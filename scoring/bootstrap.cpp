@@ -3,22 +3,21 @@
 #include <utility>
 #include <vector>
 
+#include "prompts/split_mix.h"
 #include "scoring/binomial.h"
 #include "scoring/statistics.h"
 
 namespace gpqa {
 namespace {
 
-// SplitMix64 (Steele et al. 2014): small, and the same everywhere.
 class SplitMix {
  public:
   explicit SplitMix(std::uint64_t seed) : state_(seed) {}
 
   std::uint64_t next() {
-    std::uint64_t z = state_ += 0x9E3779B97F4A7C15u;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
+    const std::uint64_t now = state_;
+    state_ += kSplitMixStep;
+    return split_mix(now);
   }
   // Uniform in [0, n) by the multiply-shift of Lemire 2019; its bias is below n / 2^64.
   std::size_t below(std::size_t n) {
