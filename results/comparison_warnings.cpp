@@ -21,7 +21,7 @@ bool contains_word(std::string text, std::string_view word) {
 bool expected_to_differ(const std::string& key) {
   for (const std::string_view prefix :
        {"variant.", "runner.model_id", "runner.n_params", "runner.model_bytes", "runner.fingerprint",
-        "runner.chat_template_name", "prompts_sha256", "runner.server_defaults."}) {
+        "runner.chat_template_name", "trials.prompts_sha256", "runner.server_defaults."}) {
     if (key.starts_with(prefix)) {
       return true;
     }

@@ -80,6 +80,12 @@ TEST_CASE("the same answers twice") {
   CHECK(comparison.variants[1].paired->mcnemar_p == 1);
 }
 
+TEST_CASE("what follows from another number of trials is said once, not as a hash") {
+  auto runs = one_run_each();
+  runs[1].manifest.prompts_sha256 = std::string(64, 'f');
+  CHECK_FALSE(any_contains(compare_runs(runs, {}).warnings, "prompts_sha256"));
+}
+
 TEST_CASE("a field left to the servers is compared as they would use it") {
   auto runs = one_run_each();
   runs[0].manifest.runner.server_defaults["min_p"] = "0.05";
