@@ -38,8 +38,8 @@ struct ChatChunk {
   std::optional<ChunkTimings> timings;
   std::optional<ChunkUsage> usage;
   std::optional<ServerError> error;
-  bool truncated = false;                               // __verbose: the context was full
-  std::optional<std::string_view> generation_settings;  // __verbose: a JSON object, part of the event
+  bool truncated = false;                          // __verbose: the context was full
+  std::optional<std::string> generation_settings;  // __verbose: a JSON object
 };
 
 // Throws StreamError. Fields that it doesn't know are checked and passed over; of several choices the first

@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include "runners/model_files/reasoning_parser.h"
-#include "runners/remote/json_reader.h"
 
 namespace gpqa {
 namespace {
@@ -36,7 +35,7 @@ void StreamedAnswer::count_tokens(const ChatChunk& chunk) {
     const bool thought_ends = part_ == Part::reasoning || !chunk.reasoning.empty();
     if (part_ == Part::content && !thought_ends) {
       to_content = fresh;
-    } else if (utf8_sequence(chunk.content) > 1) {
+    } else if (static_cast<unsigned char>(chunk.content.front()) >= 0x80) {
       // Tokens of the first bytes of a character show nothing; a tag that closes a thought is one token.
       to_content = std::max<std::int64_t>(fresh - (thought_ends ? 1 : 0), std::min<std::int64_t>(fresh, 1));
     } else {

@@ -1,4 +1,4 @@
-#include "runners/remote/json_reader.h"
+#include "runners/remote/chat_chunk.h"
 
 #include <filesystem>
 #include <fstream>
@@ -13,59 +13,72 @@
 namespace gpqa {
 namespace {
 
+// As a member that nobody reads: it must be JSON all the same.
+std::string unread(std::string_view text) {
+  return "{\"unread\":" + std::string(text) + "}";
+}
+
 bool accepts(std::string_view text) {
-  JsonReader reader(text);
   try {
-    reader.skip();
-    reader.end();
+    parse_chat_chunk(unread(text));
     return true;
-  } catch (const JsonError&) {
+  } catch (const StreamError&) {
     return false;
   }
 }
 
-std::string decoded(std::string_view text) {
-  JsonReader reader(text);
-  return std::string(reader.string());
+// What nlohmann takes: the same, but for numbers beyond a double and any depth.
+bool peer_accepts(std::string_view text) {
+  return nlohmann::json::accept(unread(text));
 }
 
-// What nlohmann takes: the same, but for numbers beyond a double, a byte order mark, and any depth.
-bool peer_accepts(const std::string& text) {
-  return nlohmann::json::accept(text);
+std::string content(std::string_view text) {
+  return parse_chat_chunk("{\"choices\":[{\"delta\":{\"content\":" + std::string(text) + "}}]}").content;
 }
 
-TEST_CASE("JSON: members and elements come in order, what is skipped is checked") {
-  JsonReader reader(R"( {"a": [1, "x", {"deep": null}], "b" : -2.5e3, "c": true, "d": {}, "e": []} )");
-  std::vector<std::string> seen;
-  reader.object([&](std::string_view key) {
-    seen.emplace_back(key);
-    if (key == "b") {
-      CHECK(to_double(reader.number()) == -2500);
-    } else {
-      seen.emplace_back(reader.skip());
-    }
-  });
-  reader.end();
-  CHECK(seen ==
-        std::vector<std::string>{"a", R"([1, "x", {"deep": null}])", "b", "c", "true", "d", "{}", "e", "[]"});
+std::optional<std::int64_t> count(std::string_view text) {
+  return parse_chat_chunk("{\"timings\":{\"predicted_n\":" + std::string(text) + "}}").timings->predicted_n;
 }
 
-TEST_CASE("JSON: strings are decoded") {
-  CHECK(decoded(R"("plain \u00e9é")") == "plain éé");
-  CHECK(decoded(R"("\"\\\/\b\f\n\r\t")") == "\"\\/\b\f\n\r\t");
-  CHECK(decoded(R"("\u0041\u07ff\u0800\ud83d\ude00!")") == "A\u07ff\u0800\U0001F600!");
-  CHECK(decoded("\"\\u0000\"") == std::string(1, '\0'));
+TEST_CASE("members and elements come in any order, the last of a name counts, of several choices the first") {
+  const auto chunk = parse_chat_chunk(
+      R"( {"b" : -2.5e3, "usage": {"completion_tokens": 7}, "e": [], "choices": [{"finish_reason": "stop",
+          "delta": {"content": "x", "content": "y", "reasoning_content": "r"}}, {"delta": {"content": "z"}}]} )");
+  CHECK(chunk.content == "y");
+  CHECK(chunk.reasoning == "r");
+  CHECK(chunk.finish_reason == "stop");
+  CHECK(chunk.usage->completion_tokens == 7);
+  CHECK_FALSE(chunk.timings.has_value());
 }
 
-TEST_CASE("JSON: integers are whole and in range, or nothing") {
-  CHECK(to_integer("9223372036854775807") == INT64_MAX);
-  CHECK(to_integer("9223372036854775808") == std::nullopt);
-  CHECK(to_integer("-5") == -5);
-  CHECK(to_integer("1.0") == std::nullopt);
-  CHECK(to_integer("1e3") == std::nullopt);
+TEST_CASE("settings and errors are taken as they are written, but for white space") {
+  const auto verbose = parse_chat_chunk(
+      R"({"__verbose": {"truncated": true, "generation_settings": {"a": [1, "x", {"deep": null}]}}})");
+  CHECK(verbose.truncated);
+  CHECK(verbose.generation_settings == R"({"a":[1,"x",{"deep":null}]})");
+  CHECK(parse_chat_chunk(R"({"error": {"code": 500, "message": "no"}})").error->message == "no");
+  CHECK_THROWS_AS(parse_chat_chunk(R"({"error":")" + std::string(70000, 'x') + "\"}"), StreamError);
 }
 
-TEST_CASE("JSON: what is none is refused, as another reader refuses it") {
+TEST_CASE("strings are decoded") {
+  CHECK(content(R"("plain \u00e9é")") == "plain éé");
+  CHECK(content(R"("\"\\\/\b\f\n\r\t")") == "\"\\/\b\f\n\r\t");
+  CHECK(content(R"("\u0041\u07ff\u0800\ud83d\ude00!")") == "A\u07ff\u0800\U0001F600!");
+  CHECK(content("\"\\u0000\"") == std::string(1, '\0'));
+}
+
+TEST_CASE("counts are whole and in range") {
+  CHECK(count("0") == 0);
+  CHECK(count("1099511627776") == std::int64_t{1} << 40);
+  CHECK_FALSE(count("null").has_value());
+  for (const char* bad :
+       {"1099511627777", "9223372036854775807", "9223372036854775808", "-5", "1.0", "1e3", "\"1\""}) {
+    INFO(bad);
+    CHECK_THROWS_AS(count(bad), StreamError);
+  }
+}
+
+TEST_CASE("what is no JSON is refused, as another reader refuses it") {
   for (const std::string text : {"",
                                  " ",
                                  "{",
@@ -126,14 +139,14 @@ TEST_CASE("JSON: what is none is refused, as another reader refuses it") {
   }
 }
 
-TEST_CASE("JSON: depth is bounded") {
+TEST_CASE("depth is bounded") {
   const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
-  CHECK(accepts(nested(64)));
-  CHECK_FALSE(accepts(nested(65)));
+  CHECK(accepts(nested(63)));  // the event itself is one more
+  CHECK_FALSE(accepts(nested(64)));
   CHECK_FALSE(accepts(std::string(1000000, '[')));
 }
 
-TEST_CASE("JSON: damaged captures are taken or refused as another reader does") {
+TEST_CASE("damaged captures are taken or refused as another reader does") {
   std::vector<std::string> captures;
   for (const auto& entry : std::filesystem::directory_iterator(GPQA_TEST_DATA "/llama-server")) {
     std::ifstream in(entry.path(), std::ios::binary);
