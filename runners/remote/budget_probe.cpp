@@ -63,7 +63,7 @@ class Probe {
     greedy.max_tokens = kMaxTokens;
     greedy.cache_prompt = false;
     greedy.stop.clear();
-    body_["messages"] = Json::array({{{"role", "user"}, {"content", kPrompt}}});
+    body_["messages"] = user_message(kPrompt);
     body_["model"] = model_id;
     body_.update(sampling_fields(greedy, 1));
     body_["verbose"] = true;

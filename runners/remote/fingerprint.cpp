@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runners/remote/server_calls.h"
+#include "runners/remote/wire_format.h"
 #include "runners/sampling_config.h"
 
 namespace gpqa {
@@ -19,7 +20,7 @@ constexpr std::size_t kTokens = 32;
 constexpr std::size_t kTop = 5;
 
 Json request(const std::string& model_id) {
-  Json body = {{"messages", Json::array({{{"role", "user"}, {"content", kPrompt}}})}, {"model", model_id}};
+  Json body = {{"messages", user_message(kPrompt)}, {"model", model_id}};
   // Whatever the server or the GGUF set as defaults.
   body["samplers"] = {"top_k", "temperature"};
   body["temperature"] = 0;

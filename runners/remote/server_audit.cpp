@@ -34,7 +34,7 @@ std::optional<bool> thinking_argument(Thinking thinking) {
 
 Json chat_body(std::string_view prompt, std::optional<bool> enable_thinking) {
   Json body;
-  body["messages"] = Json::array({{{"role", "user"}, {"content", prompt}}});
+  body["messages"] = user_message(prompt);
   if (enable_thinking) {
     body["chat_template_kwargs"]["enable_thinking"] = *enable_thinking;
   }

@@ -67,10 +67,14 @@ Json sampling_fields(const SamplingConfig& sampling, std::uint32_t trial_seed) {
   return fields;
 }
 
+Json user_message(std::string_view prompt) {
+  return Json::array({{{"role", "user"}, {"content", prompt}}});
+}
+
 std::string chat_request(const Request& request, const SamplingConfig& sampling,
                          const std::string& model_id) {
   Json body;
-  body["messages"] = Json::array({{{"role", "user"}, {"content", request.prompt}}});
+  body["messages"] = user_message(request.prompt);
   body["model"] = model_id;
   body.update(sampling_fields(sampling, request.seed));
   body["stream"] = true;

@@ -18,6 +18,9 @@ namespace gpqa {
 // template argument.
 nlohmann::ordered_json sampling_fields(const SamplingConfig& sampling, std::uint32_t trial_seed);
 
+// "messages" of one turn of the user's.
+nlohmann::ordered_json user_message(std::string_view prompt);
+
 // A streamed chat request, with what makes the server say how it sampled and how many tokens it made.
 std::string chat_request(const Request& request, const SamplingConfig& sampling, const std::string& model_id);
 
