@@ -86,6 +86,20 @@ TEST_CASE("what follows from another number of trials is said once, not as a has
   CHECK_FALSE(any_contains(compare_runs(runs, {}).warnings, "prompts_sha256"));
 }
 
+TEST_CASE("a trial that failed in either run is no pair") {
+  for (const std::size_t failing : {0u, 1u}) {
+    auto runs = one_run_each();
+    for (std::size_t doc = 0; doc < 3; ++doc) {
+      runs[failing].trials[doc].outcome = Outcome::failed;
+    }
+    const auto comparison = compare_runs(runs, {});
+    const auto& paired = comparison.variants[1].paired.value();
+    CHECK(paired.n == 195);
+    CHECK(paired.failed == 3);
+    CHECK(paired.right_to_wrong == 20);  // three of the 23 were among them
+  }
+}
+
 TEST_CASE("a field left to the servers is compared as they would use it") {
   auto runs = one_run_each();
   runs[0].manifest.runner.server_defaults["min_p"] = "0.05";
