@@ -16,7 +16,7 @@ namespace gpqa {
 struct TrialId {
   std::uint32_t doc_id = 0;
   std::uint32_t repeat = 0;
-  auto operator<=>(const TrialId&) const = default;
+  auto operator<=>(const TrialId&) const = default;  // NOLINT(modernize-use-nullptr): of the generated code
 };
 
 // lm-eval's task versions differ in how they clean the choices (SEED_FACTS: 1.0 corrupts 12 Diamond

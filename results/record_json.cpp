@@ -39,6 +39,8 @@ constexpr Name<Thinking> kThinking[] = {
     {Thinking::required, "required"}, {Thinking::off, "off"}, {Thinking::absent, "absent"}};
 constexpr Name<SeedRule> kSeedRules[] = {
     {SeedRule::per_trial, "per_trial"}, {SeedRule::constant, "constant"}, {SeedRule::server, "server"}};
+const Name<FlexVariant> kFlexVariants[] = {{FlexVariant::v0_4_12, lm_eval_release(FlexVariant::v0_4_12)},
+                                           {FlexVariant::v0_4_13, lm_eval_release(FlexVariant::v0_4_13)}};
 
 template <class Enum, std::size_t N>
 std::string_view name_of(const Name<Enum> (&names)[N], Enum value) {
@@ -306,6 +308,9 @@ std::string_view to_string(SeedRule rule) {
 SeedRule parse_seed_rule(std::string_view text) {
   return value_of(kSeedRules, "seed rule", text);
 }
+FlexVariant parse_flex_variant(std::string_view text) {
+  return value_of(kFlexVariants, "variant of flexible-extract", text);
+}
 
 Json to_json(const SamplingConfig& sampling) {
   Json json = Json::object();
@@ -348,6 +353,7 @@ Json to_json(const Manifest& manifest) {
         {"map_file", with_valid_utf8(manifest.map_file)},
         {"calibrated_on", with_valid_utf8(manifest.calibrated_on)}}},
       {"runner", to_json(manifest.runner)},
+      {"scoring", {{"flex_variant", lm_eval_release(manifest.flex_variant)}}},
   };
 }
 
@@ -395,6 +401,9 @@ Manifest manifest_from_json(const Json& json) {
   variant.finish();
 
   manifest.runner = runner_from(object.child("runner"));
+  JsonObject scoring = object.child("scoring");
+  scoring.choose("flex_variant", parse_flex_variant, manifest.flex_variant);
+  scoring.finish();
   object.finish();
   return manifest;
 }

@@ -355,9 +355,10 @@ Transcript read_transcript(const RunRecord& run, const TrialRecord& record) {
   return transcript;
 }
 
-void rewrite_trials(const fs::path& folder, const std::vector<TrialRecord>& trials) {
-  read_manifest(folder);
+void rewrite_trials(const fs::path& folder, const std::vector<TrialRecord>& trials, FlexVariant variant) {
+  read_manifest(folder);  // a folder without a run gets no lock file
   const PosixFile lock = lock_folder(folder);
+  Manifest manifest = read_manifest(folder);
   std::vector<const TrialRecord*> by_id;
   by_id.reserve(trials.size());
   for (const auto& record : trials) by_id.push_back(&record);
@@ -369,6 +370,9 @@ void rewrite_trials(const fs::path& folder, const std::vector<TrialRecord>& tria
     text += to_json(*by_id[i]).dump() + "\n";
   }
   replace_file(trials_path(folder), text);
+  if (manifest.flex_variant == variant) return;
+  manifest.flex_variant = variant;
+  write_manifest(folder, manifest);
 }
 
 }  // namespace gpqa

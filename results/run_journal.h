@@ -46,7 +46,9 @@ class RunJournal {
 RunRecord read_run(const std::filesystem::path& folder);
 // Throws InputError where the stored hash doesn't match.
 Transcript read_transcript(const RunRecord& run, const TrialRecord& record);
-// Replaces trials.jsonl in one step (written beside, synced, renamed), for rescoring. Takes the lock.
-void rewrite_trials(const std::filesystem::path& folder, const std::vector<TrialRecord>& trials);
+// Replaces trials.jsonl in one step (written beside, synced, renamed), then the manifest's flex_variant, for
+// rescoring. Takes the lock. Interrupted between the two, doing it again mends it.
+void rewrite_trials(const std::filesystem::path& folder, const std::vector<TrialRecord>& trials,
+                    FlexVariant variant = FlexVariant::v0_4_13);
 
 }  // namespace gpqa

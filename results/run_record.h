@@ -41,6 +41,8 @@ struct Manifest {
   std::string map_file;       // the drop map, "" if none
   std::string calibrated_on;  // "" if no map or unknown
   RunnerInfo runner;
+  // how they are scored
+  FlexVariant flex_variant = FlexVariant::v0_4_13;
 };
 
 // One line of trials.jsonl.
@@ -87,7 +89,8 @@ Outcome parse_outcome(std::string_view text);  // throws InputError
 std::string_view to_string(Thinking thinking);
 Thinking parse_thinking(std::string_view text);  // throws InputError
 std::string_view to_string(SeedRule rule);
-SeedRule parse_seed_rule(std::string_view text);  // throws InputError
+SeedRule parse_seed_rule(std::string_view text);        // throws InputError
+FlexVariant parse_flex_variant(std::string_view text);  // throws InputError
 
 // What JSON can't hold is written as the nearest that it can, so that nothing a server says can lose a
 // record: invalid UTF-8 as U+FFFD (lm-eval would have seen the same), negative counts and non-finite times as

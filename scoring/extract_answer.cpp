@@ -101,6 +101,10 @@ std::string extract_strict(std::string_view response) {
   return answer;
 }
 
+std::string_view lm_eval_release(FlexVariant variant) {
+  return variant == FlexVariant::v0_4_12 ? "0.4.12" : "0.4.13";
+}
+
 FlexExtraction extract_flexible(std::string_view response, const std::array<std::string, 4>& choices,
                                 FlexVariant variant) {
   const std::string text = with_valid_utf8(response);

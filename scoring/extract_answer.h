@@ -14,6 +14,7 @@ inline constexpr std::string_view kInvalid = "[invalid]";
 // In which order the choices are tried against the text: longest first since lm-eval 0.4.13, as listed in
 // 0.4.12.
 enum class FlexVariant { v0_4_12, v0_4_13 };
+std::string_view lm_eval_release(FlexVariant variant);  // e.g. "0.4.13"
 
 // `strict-match`: what follows the first "The answer is " on its line, less the last code point.
 std::string extract_strict(std::string_view response);

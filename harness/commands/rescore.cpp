@@ -47,9 +47,15 @@ int run(const Options& options) {
     ++scored;
     if (strict || flexible) ++changed;
   }
-  if (changed > 0 && !options.dry_run) rewrite_trials(run.folder, run.trials);
-  fmt::print("{} answers scored again, {} changed{}\n", scored, changed,
-             changed > 0 ? (options.dry_run ? "; nothing written (--dry-run)" : "; written") : "");
+  const bool other_variant = run.manifest.flex_variant != options.variant;
+  const bool news = changed > 0 || other_variant;
+  if (news && !options.dry_run) rewrite_trials(run.folder, run.trials, options.variant);
+  fmt::print("{} answers scored again, {} changed{}{}\n", scored, changed,
+             other_variant
+                 ? fmt::format(" (flexible-extract of {}, was {})", lm_eval_release(options.variant),
+                               lm_eval_release(run.manifest.flex_variant))
+                 : "",
+             news ? (options.dry_run ? "; nothing written (--dry-run)" : "; written") : "");
   return 0;
 }
 

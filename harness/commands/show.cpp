@@ -91,10 +91,7 @@ void print_trial(const RunRecord& run, const TrialRecord& record) {
   const auto& strict = record.score.strict;
   fmt::print("\n--- how it was scored ---\n");
   fmt::print("gold      {}\n", terminal_escape(record.target));
-  // As the stored score may be of the other order of choices, the one that gives it is shown.
-  auto found = extract_flexible(transcript.content, transcript.choices);
-  if (found.answer != flexible.extracted)
-    found = extract_flexible(transcript.content, transcript.choices, FlexVariant::v0_4_12);
+  const auto found = extract_flexible(transcript.content, transcript.choices, run.manifest.flex_variant);
   fmt::print("flexible  {} ({}): {}\n", terminal_escape(flexible.extracted), verdict(flexible.correct),
              record.outcome == Outcome::failed ? "the call failed, nothing was scored"
              : found.answer == flexible.extracted

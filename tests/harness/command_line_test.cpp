@@ -187,10 +187,17 @@ TEST_CASE("rescoring says what changed and writes it") {
   run.go(folder, [](const Request&) { return stopped("it is 10 m"); });
   CHECK(read_run(folder).trials[0].score.flexible.extracted == "(B)");
   const auto dry = gpqa("rescore r --flex-variant 0.4.12 --dry-run");
-  CHECK_THAT(dry.out, Contains("question 0, repeat 0: flexible (B) (right) -> (A) (wrong)") &&
-                          Contains("1 answers scored again, 1 changed; nothing written"));
+  CHECK_THAT(
+      dry.out,
+      Contains("question 0, repeat 0: flexible (B) (right) -> (A) (wrong)") &&
+          Contains("1 answers scored again, 1 changed (flexible-extract of 0.4.12, was 0.4.13); nothing "
+                   "written"));
   CHECK(read_run(folder).trials[0].score.flexible.extracted == "(B)");
   CHECK(gpqa("rescore r --flex-variant 0.4.12").code == 0);
   CHECK(read_run(folder).trials[0].score.flexible.extracted == "(A)");
+  // The manifest says so: such a run is not gone on with as if nothing were changed.
+  CHECK(read_run(folder).manifest.flex_variant == FlexVariant::v0_4_12);
+  CHECK_THAT(differences(read_run(folder).manifest, run.manifest).at(0).field,
+             Contains("scoring.flex_variant"));
   CHECK_THAT(gpqa("rescore r").out, Contains("(A) (wrong) -> (B) (right)"));
 }

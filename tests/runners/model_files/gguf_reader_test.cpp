@@ -50,7 +50,7 @@ struct Builder {
   Builder& count_key(std::string_view key, std::uint16_t value) {
     return put_string(key).put<std::uint32_t>(2).put(value);
   }
-  Builder& tensor(std::string_view name, std::vector<std::uint64_t> shape, std::uint32_t type,
+  Builder& tensor(std::string_view name, const std::vector<std::uint64_t>& shape, std::uint32_t type,
                   std::uint64_t offset) {
     put_string(name).put(static_cast<std::uint32_t>(shape.size()));
     for (const auto length : shape) {
