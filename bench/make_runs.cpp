@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "prompts/sha256.h"
+#include "results/run_files.h"
 #include "results/run_journal.h"
 
 namespace {

@@ -58,19 +58,25 @@ class Evaluation final : public RequestSource, public Sink {
 
   void on_delta(TrialId id, std::string_view text) override { observer_.on_delta(id, text); }
 
-  // Nothing is thrown through the runner: it may hold connections that must be closed in order.
   void on_done(Completion completion) override {
-    try {
-      take(std::move(completion));
-    } catch (...) {
-      if (!error_) error_ = std::current_exception();
-      stop_.request_stop();
-    }
+    guarded([&] { take(std::move(completion)); });
+  }
+
+  void on_event(std::string_view what) override {
+    guarded([&] {
+      journal_.note(with_running(what));
+      observer_.on_event(what);
+    });
+  }
+
+  void on_tick() override {
+    guarded([&] { journal_.commit_due(); });
   }
 
   EvaluationResult run(Runner& runner) {
     runner.run(*this, *this, stop_.get_token());
     if (error_) std::rethrow_exception(error_);
+    journal_.commit();
     if (!running_.empty())
       throw std::logic_error(fmt::format("the runner left {} requests without an answer", running_.size()));
     result_.stopped = result_.cancelled > 0 || next_ < pending_.size();
@@ -81,6 +87,27 @@ class Evaluation final : public RequestSource, public Sink {
   }
 
  private:
+  // Nothing is thrown through the runner: it may hold connections that must be closed in order.
+  template <class Step>
+  void guarded(Step&& step) {
+    if (error_) return;  // of the journal: what still comes in is not kept, and a later run asks it again
+    try {
+      step();
+    } catch (...) {
+      error_ = std::current_exception();
+      stop_.request_stop();
+    }
+  }
+
+  std::string with_running(std::string_view what) const {
+    std::string text(what);
+    if (running_.empty()) return text;
+    text += "; asked then:";
+    for (const auto& [id, trial] : running_)
+      text += id.repeat == 0 ? fmt::format(" {}", id.doc_id) : fmt::format(" {}/{}", id.doc_id, id.repeat);
+    return text;
+  }
+
   void take(Completion completion) {
     const auto found = running_.find(completion.id);
     if (found == running_.end())
@@ -88,8 +115,7 @@ class Evaluation final : public RequestSource, public Sink {
                                          completion.id.doc_id, completion.id.repeat));
     const Trial& trial = *found->second;
     running_.erase(found);
-    // After an error of the journal, what still comes in is not kept: a later run asks it again.
-    if (completion.outcome == Outcome::cancelled || error_) {
+    if (completion.outcome == Outcome::cancelled) {
       ++result_.cancelled;
       return;
     }

@@ -18,7 +18,8 @@ namespace gpqa {
 struct EvaluationObserver {
   virtual ~EvaluationObserver() = default;
   virtual void on_delta(TrialId, std::string_view /*text*/) {}
-  virtual void on_record(const TrialRecord&) {}  // it is on disk
+  virtual void on_record(const TrialRecord&) {}  // it is kept, and on disk within a second
+  virtual void on_event(std::string_view /*what*/) {}
 };
 
 struct EvaluationResult {

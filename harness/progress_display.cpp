@@ -63,6 +63,11 @@ void ProgressDisplay::on_record(const TrialRecord& record) {
   if (now - shown_at_ >= (terminal_ ? kRedrawSeconds : kPlainLineSeconds)) show(now, false);
 }
 
+void ProgressDisplay::on_event(std::string_view what) {
+  if (terminal_) fmt::print(stderr, "\r\x1b[K");
+  fmt::print(stderr, "{}\n", terminal_escape(what));
+}
+
 void ProgressDisplay::show(double now, bool last) {
   shown_at_ = now;
   const auto state = meter_.state(now);

@@ -15,6 +15,7 @@ class ProgressDisplay final : public EvaluationObserver {
 
   void on_delta(TrialId id, std::string_view text) override;
   void on_record(const TrialRecord& record) override;
+  void on_event(std::string_view what) override;
 
  private:
   void show(double now, bool last);

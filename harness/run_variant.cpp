@@ -16,6 +16,7 @@
 #include "prompts/input_error.h"
 #include "prompts/sha256.h"
 #include "results/inert_text.h"
+#include "results/run_files.h"
 #include "results/run_journal.h"
 #include "results/summary.h"
 #include "runners/remote/http_client.h"
@@ -94,10 +95,6 @@ void print_result(const std::string& name, const RunRecord& run) {
         s.sampling_mismatches);
 }
 
-std::string utc_now() {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
-}
-
 }  // namespace
 
 Manifest plan_manifest(const PreparedPlan& prepared, const VariantPlan& variant) {
@@ -124,12 +121,13 @@ Manifest plan_manifest(const PreparedPlan& prepared, const VariantPlan& variant)
   return manifest;
 }
 
-void check_stored_run(const fs::path& folder, const Manifest& manifest) {
+void check_stored_run(const fs::path& folder, const Manifest& manifest, std::span<const std::string> accept) {
   if (!holds_run(folder)) return;
   const auto stored = read_run(folder).manifest;
   auto now = manifest;
   now.runner = stored.runner;
-  const auto fields = differences(stored, now);
+  auto fields = differences(stored, now);
+  std::erase_if(fields, [&](const auto& field) { return is_accepted(field.field, accept); });
   if (fields.empty()) return;
   std::string lines;
   for (const auto& field : fields)
@@ -167,7 +165,7 @@ VariantResult run_variant(const PreparedPlan& prepared, const VariantPlan& varia
   manifest.runner = audit(prepared, variant, options.http);
   print_server(manifest.runner);
 
-  RunJournal journal(folder, manifest);
+  RunJournal journal(folder, manifest, prepared.accept);
   const auto pending = pending_trials(prepared.trials, journal.run());
   fmt::print("  trials    {} to ask, {} kept\n", pending.size(), prepared.trials.size() - pending.size());
   print_estimate(journal.run(), pending.size(), plan.sampling, manifest.runner, options);

@@ -17,15 +17,17 @@ struct PreparedPlan {
   Plan plan;
   Dataset dataset;
   std::vector<Trial> trials;
-  std::filesystem::path out;  // holds a folder for each variant
+  std::filesystem::path out;        // holds a folder for each variant
+  std::vector<std::string> accept;  // fields of the manifest whose change is taken over
 };
 
 // What the plan decides; the server's part (Manifest::runner) comes from the audit.
 Manifest plan_manifest(const PreparedPlan& prepared, const VariantPlan& variant);
 
-// The fields in which the run in `folder` differs from the plan, runner aside; throws InputError naming them.
-// Nothing to say where there is no run yet.
-void check_stored_run(const std::filesystem::path& folder, const Manifest& manifest);
+// The fields in which the run in `folder` differs from the plan, runner and `accept` aside; throws InputError
+// naming them. Nothing to say where there is no run yet.
+void check_stored_run(const std::filesystem::path& folder, const Manifest& manifest,
+                      std::span<const std::string> accept);
 
 struct VariantResult {
   bool interrupted = false;

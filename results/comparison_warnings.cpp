@@ -140,6 +140,8 @@ void warn_of_run(const RunRecord& run, const ComparedVariant& variant, std::vect
     warnings.push_back(fmt::format("{}: in {} the server says that it sampled otherwise than asked",
                                    variant.name, trials(s.sampling_mismatches)));
   }
+  for (const auto& event : manifest.history)
+    warnings.push_back(fmt::format("{}, after {}: {}", variant.name, trials(event.at_trials), event.what));
   const std::string map = manifest.map_file.empty() ? "" : " (" + manifest.map_file + ")";
   if (!variant.contaminated.empty()) {
     warnings.push_back(fmt::format("{} is contaminated: its drop map{} was calibrated on {}", variant.name,

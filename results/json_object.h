@@ -35,6 +35,16 @@ class JsonObject {
 
   JsonObject child(const std::string& key) { return JsonObject(at(key), name(key)); }
 
+  // The objects of an array.
+  std::vector<JsonObject> children(const std::string& key) {
+    const auto& array = at(key);
+    if (!array.is_array()) fail(key, "an array of objects");
+    std::vector<JsonObject> all;
+    for (std::size_t i = 0; i < array.size(); ++i)
+      all.emplace_back(array[i], name(key) + "[" + std::to_string(i) + "]");
+    return all;
+  }
+
   template <class T>
   T get(const std::string& key) {
     const auto& value = at(key);

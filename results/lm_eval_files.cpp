@@ -16,7 +16,7 @@
 #include "results/pandas_types.h"
 #include "results/posix_file.h"
 #include "results/python_json.h"
-#include "results/run_journal.h"
+#include "results/run_files.h"
 
 namespace gpqa {
 namespace fs = std::filesystem;

@@ -127,6 +127,24 @@ Json to_json(const RunnerInfo& runner) {
   };
 }
 
+Json to_json(const std::vector<RunEvent>& history) {
+  Json array = Json::array();
+  for (const auto& event : history)
+    array.push_back({{"time", with_valid_utf8(event.time)},
+                     {"at_trials", count(event.at_trials)},
+                     {"what", with_valid_utf8(event.what)}});
+  return array;
+}
+
+RunEvent event_from(JsonObject object) {
+  RunEvent event;
+  event.time = object.get<std::string>("time");
+  event.at_trials = object.get<std::int64_t>("at_trials");
+  event.what = object.get<std::string>("what");
+  object.finish();
+  return event;
+}
+
 SamplingConfig sampling_from(JsonObject object) {
   SamplingConfig sampling;
   for_each_sampling_field(sampling, [&](const char* name, auto& field) {
@@ -354,6 +372,7 @@ Json to_json(const Manifest& manifest) {
         {"calibrated_on", with_valid_utf8(manifest.calibrated_on)}}},
       {"runner", to_json(manifest.runner)},
       {"scoring", {{"flex_variant", lm_eval_release(manifest.flex_variant)}}},
+      {"history", to_json(manifest.history)},
   };
 }
 
@@ -404,6 +423,7 @@ Manifest manifest_from_json(const Json& json) {
   JsonObject scoring = object.child("scoring");
   scoring.choose("flex_variant", parse_flex_variant, manifest.flex_variant);
   scoring.finish();
+  for (auto& event : object.children("history")) manifest.history.push_back(event_from(std::move(event)));
   object.finish();
   return manifest;
 }
@@ -520,6 +540,7 @@ Json identity(const Manifest& manifest) {
   Json json = to_json(manifest);
   json.erase("created");
   json.erase("assumptions");
+  json.erase("history");
   json["dataset"].erase("path");
   json["variant"].erase("reference");
   json["variant"].erase("map_file");

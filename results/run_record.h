@@ -19,6 +19,13 @@
 
 namespace gpqa {
 
+// What befell a run while it went on: a server that was started again, a change that was accepted.
+struct RunEvent {
+  std::string time;            // UTC, ISO 8601
+  std::int64_t at_trials = 0;  // so many were recorded then
+  std::string what;
+};
+
 // All that can change a score. Two manifests whose `identity` JSON is equal describe the same run.
 struct Manifest {
   std::string gpqa_version;
@@ -43,6 +50,7 @@ struct Manifest {
   RunnerInfo runner;
   // how they are scored
   FlexVariant flex_variant = FlexVariant::v0_4_13;
+  std::vector<RunEvent> history;  // not part of the identity
 };
 
 // One line of trials.jsonl.

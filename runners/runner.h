@@ -37,11 +37,14 @@ struct RunnerInfo {
   std::vector<std::string> notes;                      // what merely differs from the plan, in words
 };
 
-// Hears what a run brings. Called on run()'s thread; on_done exactly once a request.
+// Hears what a run brings, on run()'s thread; on_done exactly once a request.
 struct Sink {
   virtual ~Sink() = default;
   virtual void on_delta(TrialId, std::string_view /*text*/) {}
   virtual void on_done(Completion completion) = 0;
+  // Something befell whoever answers, and the run goes on: a server that was started again.
+  virtual void on_event(std::string_view /*what*/) {}
+  virtual void on_tick() {}  // at least once a second
 };
 
 struct Runner {

@@ -14,7 +14,7 @@
 #include "prompts/input_error.h"
 #include "results/comparison_files.h"
 #include "results/markdown.h"
-#include "results/run_journal.h"
+#include "results/run_files.h"
 
 namespace gpqa {
 namespace {

@@ -7,7 +7,7 @@
 #include "harness/run_folders.h"
 #include "prompts/dataset.h"
 #include "results/lm_eval_files.h"
-#include "results/run_journal.h"
+#include "results/run_files.h"
 
 namespace gpqa {
 namespace {

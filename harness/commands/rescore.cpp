@@ -7,7 +7,7 @@
 #include "harness/commands/flex_variant.h"
 #include "harness/run_folders.h"
 #include "results/inert_text.h"
-#include "results/run_journal.h"
+#include "results/run_files.h"
 #include "scoring/score.h"
 
 namespace gpqa {

@@ -10,6 +10,7 @@
 #include "harness/run_variant.h"
 #include "prompts/input_error.h"
 #include "results/inert_text.h"
+#include "results/run_journal.h"
 
 namespace gpqa {
 namespace {
@@ -19,16 +20,18 @@ namespace fs = std::filesystem;
 // Everything that can be wrong without a server is found here.
 PreparedPlan prepare(const RunOptions& options) {
   check_run_options(options);
+  check_accept(options.accept);
   PreparedPlan prepared;
   prepared.plan = make_plan(options.plan);
   prepared.dataset = load_dataset(prepared.plan.dataset);
   prepared.trials = make_trials(prepared.dataset, prepared.plan.trials);
   prepared.out = options.out.empty() ? fs::path("runs") / prepared.plan.name : fs::path(options.out);
+  prepared.accept = options.accept;
   if (holds_run(prepared.out))
     throw InputError(fmt::format("'{}' is itself a run; --out names the folder above the variants' folders",
                                  prepared.out.string()));
   for (const auto& variant : prepared.plan.variants)
-    check_stored_run(prepared.out / variant.name, plan_manifest(prepared, variant));
+    check_stored_run(prepared.out / variant.name, plan_manifest(prepared, variant), prepared.accept);
   return prepared;
 }
 

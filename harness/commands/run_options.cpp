@@ -72,6 +72,13 @@ void add_run_options(CLI::App& app, RunOptions& options) {
                  "the folder that gets a folder for each variant [runs/PLAN or runs/NAME]")
       ->type_name("DIR")
       ->group("For either");
+  app.add_option(
+         "--accept-change", options.accept,
+         "go on with a run though this field of its run.json has changed, e.g. runner.build after the "
+         "server's upgrade; noted in the run; may be repeated")
+      ->type_name("FIELD")
+      ->allow_extra_args(false)
+      ->group("For either");
   app.footer(
       "The same command goes on where an interrupted run stopped. In [brackets]: what holds without the "
       "option.\n"

@@ -13,6 +13,7 @@ namespace gpqa {
 struct RunOptions {
   PlanFlags plan;
   std::string out;
+  std::vector<std::string> accept;
   std::vector<CLI::Option*> instead_of_plan;  // those that a plan file says itself
 };
 

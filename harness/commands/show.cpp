@@ -9,7 +9,7 @@
 #include "harness/run_folders.h"
 #include "prompts/input_error.h"
 #include "results/inert_text.h"
-#include "results/run_journal.h"
+#include "results/run_files.h"
 #include "results/summary.h"
 #include "scoring/extract_answer.h"
 

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "harness/run_folders.h"
+#include "results/run_files.h"
 #include "tests/catch.h"
 #include "tests/harness/scripted_run.h"
 #include "tests/harness/shell.h"

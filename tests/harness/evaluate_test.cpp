@@ -4,6 +4,7 @@
 #include <map>
 #include <sys/resource.h>
 
+#include "results/run_files.h"
 #include "runners/runner_errors.h"
 #include "tests/catch.h"
 #include "tests/harness/scripted_run.h"

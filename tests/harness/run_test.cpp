@@ -4,7 +4,7 @@
 #include <string>
 #include <thread>
 
-#include "results/run_journal.h"
+#include "results/run_files.h"
 #include "tests/catch.h"
 #include "tests/harness/scripted_run.h"
 #include "tests/harness/shell.h"
@@ -139,4 +139,30 @@ TEST_CASE("a server that samples otherwise than asked is found out") {
   const auto result = gpqa(run_line(server, "--name a --limit 3"));
   INFO(result.out << result.err);
   CHECK_THAT(result.out + result.err, Contains("min_p"));
+}
+
+TEST_CASE("a server's upgrade in the middle of a run is refused, or taken over and shown") {
+  const Shell gpqa;
+  const auto folder = gpqa.folder.path() / "runs/a/a";
+  {
+    const FixedAnswerServer server({});
+    REQUIRE(gpqa(run_line(server, "--name a --limit 5")).code == 0);
+  }
+  const auto lines = gpqa_test::contents(folder / "trials.jsonl");
+  gpqa.write("runs/a/a/trials.jsonl", lines.substr(0, lines.find('\n', lines.find('\n') + 1) + 1));
+
+  FixedAnswerOptions upgraded;
+  upgraded.model.build = "b99999";
+  const FixedAnswerServer server(upgraded);
+  const auto refused = gpqa(run_line(server, "--name a --limit 5"));
+  CHECK(refused.code == 2);
+  CHECK_THAT(refused.err,
+             Contains("runner.build: stored 'b11434-fixed', now 'b99999'") && Contains("--accept-change"));
+  CHECK(gpqa(run_line(server, "--name a --limit 5 --accept-change sampling.min_p")).code == 2);
+  CHECK(read_run(folder).trials.size() == 2);
+  const auto accepted = gpqa(run_line(server, "--name a --limit 5 --accept-change runner.build"));
+  INFO(accepted.err);
+  CHECK(accepted.code == 0);
+  CHECK(read_run(folder).trials.size() == 5);
+  CHECK_THAT(gpqa("compare runs/a").out, Contains("after 2 trials: accepted: runner.build"));
 }

@@ -1,3 +1,4 @@
+#include <chrono>
 #include <csignal>
 #include <fcntl.h>
 #include <filesystem>
@@ -8,12 +9,14 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
 #include "prompts/input_error.h"
 #include "results/posix_file.h"
+#include "results/run_files.h"
 #include "results/run_journal.h"
 #include "tests/catch.h"
 #include "tests/results/sample_run.h"
@@ -73,6 +76,7 @@ TEST_CASE("A run is read back as it was written, sorted by id") {
     CHECK(journal.run().trials.empty());
     for (const std::uint32_t doc : {5U, 1U, 3U}) journal.append(sample_record(doc), sample_transcript(doc));
     journal.append(sample_record(1, 1), sample_transcript(1, 1));
+    journal.commit();
     CHECK(journal.run().trials.size() == 4);
     CHECK(journal.run().trials[1].id == TrialId{1, 1});
   }
@@ -124,6 +128,7 @@ TEST_CASE("A crash at any byte of the last two records leaves the earlier ones w
     REQUIRE(journal.run().trials.size() == kept);
     for (auto doc = static_cast<std::uint32_t>(kept); doc < 4; ++doc)
       journal.append(sample_record(doc), sample_transcript(doc));
+    journal.commit();
     const RunRecord run = read_run(folder.path());
     REQUIRE(run.trials.size() == 4);
     for (const auto& trial : run.trials) {
@@ -204,6 +209,7 @@ TEST_CASE("A failed trial is asked again, and its later record counts") {
     journal.append(failed, sample_transcript(0));
     journal.append(failed, sample_transcript(0));
     journal.append(sample_record(1), sample_transcript(1));
+    journal.commit();
     CHECK(journal.run().trials.size() == 2);
   }
   {
@@ -331,11 +337,89 @@ TEST_CASE("A full disk is reported, keeps every earlier record, and the run can 
       if (!limit(trials + more) || !fails(small)) return false;
     if (!limit(RLIM_INFINITY)) return false;
     journal.append(sample_record(2), sample_transcript(2));
+    journal.commit();
     return true;
   }));
   const RunRecord run = read_run(folder.path());
   REQUIRE(run.trials.size() == 3);
   CHECK(read_transcript(run, run.trials[2]).content == sample_transcript(2).content);
+}
+
+TEST_CASE("Answers that come together share a commit, and one that fails loses none of them") {
+  const TemporaryFolder folder;
+  append_records(folder.path(), {0});
+  CHECK(in_child([&] {
+    ::signal(SIGXFSZ, SIG_IGN);
+    RunJournal journal(folder.path(), sample_manifest());
+    journal.append(sample_record(1), sample_transcript(1));  // alone: on disk at once
+    if (read_run(folder.path()).trials.size() != 2) return false;
+    journal.append(sample_record(2), sample_transcript(2));
+    journal.append(sample_record(3), sample_transcript(3));
+    if (read_run(folder.path()).trials.size() != 2 || journal.run().trials.size() != 2) return false;
+    const rlimit full{bytes_of(folder.path() / "transcripts.jsonl").size(), RLIM_INFINITY};
+    if (::setrlimit(RLIMIT_FSIZE, &full) != 0) return false;
+    try {
+      journal.commit();
+      return false;
+    } catch (const std::runtime_error& error) {
+      if (std::string(error.what()).find("can't be written") == std::string::npos) return false;
+    }
+    const rlimit none{RLIM_INFINITY, RLIM_INFINITY};
+    if (::setrlimit(RLIMIT_FSIZE, &none) != 0) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+    journal.commit_due();
+    return read_run(folder.path()).trials.size() == 4 && journal.run().trials.size() == 4;
+  }));
+  const RunRecord run = read_run(folder.path());
+  REQUIRE(run.trials.size() == 4);
+  for (const auto& trial : run.trials)
+    CHECK(read_transcript(run, trial).content == sample_transcript(trial.id.doc_id).content);
+}
+
+TEST_CASE("A change of who answers is taken over if it is named, and noted where it came") {
+  const TemporaryFolder folder;
+  append_records(folder.path(), {0, 1});
+  Manifest upgraded = sample_manifest();
+  upgraded.runner.build = "b99999";
+  upgraded.runner.server_defaults["min_p"] = "0.9";
+  const auto open = [&](const Manifest& manifest, std::vector<std::string> accept) {
+    return error_of([&] { RunJournal(folder.path(), manifest, accept); });
+  };
+  CHECK_THAT(open(upgraded, {}), Catch::Contains("runner.build: stored 'b11434', now 'b99999'") &&
+                                     Catch::Contains("--accept-change FIELD"));
+  CHECK_THAT(open(upgraded, {"runner.build"}), Catch::Contains("runner.server_defaults.min_p"));
+  CHECK_THAT(open(upgraded, {"sampling.min_p"}), Catch::Contains("what is asked"));
+  Manifest otherwise = upgraded;
+  otherwise.sampling.max_tokens += 1;
+  CHECK_THAT(open(otherwise, {"runner.build", "runner.server_defaults"}),
+             Catch::Contains("sampling.max_tokens") && !Catch::Contains("--accept-change"));
+  CHECK(to_json(read_run(folder.path()).manifest) == to_json(sample_manifest()));
+
+  for (int twice = 0; twice < 2; ++twice)  // the same command again changes nothing more
+    CHECK(open(upgraded, {"runner.build", "runner.server_defaults"}).empty());
+  const auto manifest = read_run(folder.path()).manifest;
+  CHECK(manifest.runner.build == "b99999");
+  REQUIRE(manifest.history.size() == 2);
+  CHECK(manifest.history[0].at_trials == 2);
+  CHECK_THAT(manifest.history[0].what, Catch::Contains("runner.build") && Catch::Contains("b99999"));
+  CHECK_THAT(manifest.history[1].what, Catch::Contains("min_p"));
+  CHECK(open(upgraded, {}).empty());
+}
+
+TEST_CASE("What befalls a run is noted with the trials that stood before it") {
+  const TemporaryFolder folder;
+  {
+    RunJournal journal(folder.path(), sample_manifest());
+    journal.append(sample_record(0), sample_transcript(0));
+    journal.append(sample_record(1), sample_transcript(1));
+    journal.note("the server was started again");
+  }
+  const auto run = read_run(folder.path());
+  REQUIRE(run.manifest.history.size() == 1);
+  CHECK(run.manifest.history[0].at_trials == 2);
+  CHECK(run.manifest.history[0].what == "the server was started again");
+  CHECK(run.manifest.history[0].time.size() == 20);
+  CHECK(identity(run.manifest) == identity(sample_manifest()));
 }
 
 TEST_CASE("A transcript that was changed, cut or mixed up is refused") {

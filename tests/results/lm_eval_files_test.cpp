@@ -87,6 +87,7 @@ RunRecord golden_run(const fs::path& folder, const Manifest& manifest) {
     record.score = score(transcript.content, trial.choices, record.target);
     journal.append(record, transcript);
   }
+  journal.commit();
   return journal.run();
 }
 
