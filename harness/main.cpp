@@ -78,6 +78,8 @@ int main(int argc, char** argv) {
         kOurFailure);
   } catch (const TransportError& error) {
     return complain(error.what(), kOurFailure);
+  } catch (const Interrupted&) {
+    return complain("interrupted before the first question; the same command starts again", kInterrupted);
   } catch (const std::exception& error) {
     return complain(error.what(), kOurFailure);
   }

@@ -48,13 +48,33 @@ void check_url(const std::string& what, const std::string& url) {
                      "name the variable that holds the key instead (api_key_env)");
 }
 
+// Flags that we give ourselves, or that would show a secret to everybody on the machine.
+void check_flags(const std::string& what, const std::vector<std::string>& flags) {
+  for (const auto& flag : flags) {
+    const auto name = flag.substr(0, flag.find('='));
+    for (const std::string_view ours : {"-m", "--model", "--host", "--port"})
+      if (name == ours)
+        throw InputError(
+            fmt::format("{}: the flag {} is given by gpqa itself: use 'model' or 'port'", what, ours));
+    if (name == "--api-key")
+      throw InputError(what +
+                       ": a key among the flags would stand in the list of processes; name the variable that "
+                       "holds it (api_key_env): the server gets it by its environment");
+  }
+}
+
 void check_server(const std::string& what, const ServerPlan& server) {
-  if (server.url.empty())
+  if (!server.named())
     throw InputError(
         fmt::format("{}: no server; say which one answers: server = {{ url = \"http://127.0.0.1:8099\" }}, "
                     "or --server URL",
                     what));
-  check_url(what, server.url);
+  std::set<std::string> urls;
+  for (const auto& url : server.urls) {
+    check_url(what, url);
+    if (!urls.insert(url).second) throw InputError(fmt::format("{}: '{}' stands twice", what, url));
+  }
+  check_flags(what, server.flags);
   // The value isn't shown: it may be the key itself, put there by mistake.
   if (server.concurrency < 0 || (server.context_pool && *server.context_pool < 1))
     throw InputError(what + ": concurrency and context_pool count from 1");
@@ -154,6 +174,8 @@ void validate(const Plan& plan) {
     check_server(what, variant.server);
     if (!variant.map_file.empty()) check_file(what + ", map", variant.map_file);
     if (!variant.model.empty()) check_file(what + ", model", variant.model);
+    if (variant.server.managed() && variant.model.empty())
+      throw InputError(what + ": a server that gpqa starts needs a model: model = \"X.gguf\"");
   }
 }
 

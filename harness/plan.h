@@ -20,11 +20,17 @@ namespace gpqa {
 inline constexpr std::uint32_t kMostRepeats = 10000;
 
 struct ServerPlan {
-  std::string url;
+  std::vector<std::string> urls;  // of servers that run; or
+  std::string command;            // llama-server, which is then started with the variant's model,
+  std::vector<std::string> flags;
+  int port = 0;                  // 0: a free one
   std::string api_key_env;       // the NAME of a variable: a key itself is never written down
   std::int64_t concurrency = 0;  // 0: as many as slots and context hold
   std::optional<std::int64_t> context_pool;
   bool force_template = false;  // go on with a chat template we don't know
+
+  bool managed() const { return !command.empty(); }
+  bool named() const { return managed() || !urls.empty(); }
 };
 
 struct VariantPlan {

@@ -55,26 +55,39 @@ struct Reader {
     table.finish();
   }
 
-  void server(TomlTable table, VariantPlan& variant) const {
-    auto& server = variant.server;
-    if (table.has("command"))
-      table.fail(
-          "command",
-          "a server that gpqa starts itself ('command') is not in this version: start it, and give its "
-          "address: server = { url = \"http://127.0.0.1:8099\" }");
-    if (auto url = table.text("url")) server.url = *url;
+  // Over what `server` holds already: the plan's own [server] table gives what all variants share.
+  void server(TomlTable table, ServerPlan& server, fs::path& model) const {
+    const bool has_url = table.has("url");
+    if (has_url && table.has("command"))
+      table.fail("command", "either a server that runs ('url') or one that gpqa starts ('command')");
+    if (has_url) {
+      server.urls = table.texts("url");
+      server.command.clear();
+    }
+    if (auto command = table.text("command")) {
+      server.command = command->find('/') == std::string::npos ? *command : beside(file, *command).string();
+      server.urls.clear();
+    }
+    if (table.has("flags")) server.flags = table.texts("flags");
+    if (auto port = table.integer("port", 1, 65535)) server.port = static_cast<int>(*port);
     if (auto name = table.text("api_key_env")) server.api_key_env = *name;
     if (auto n = table.integer("concurrency", 1, 4096)) server.concurrency = *n;
     if (auto tokens = table.integer("context_pool", 1, kInt64Max)) server.context_pool = *tokens;
     if (auto force = table.boolean("force_template")) server.force_template = *force;
-    if (auto model = table.text("model")) variant.model = beside(file, *model);
+    if (auto path = table.text("model")) model = beside(file, *path);
+    if (!server.managed() && (table.has("flags") || table.has("port")))
+      table.fail(table.has("flags") ? "flags" : "port",
+                 "only for a server that gpqa starts: command = \"llama-server\"");
+    if (!server.named())
+      table.fail("url",
+                 "the server needs a url, e.g. { url = \"http://127.0.0.1:8099\" }, or a command that starts "
+                 "it: { command = \"llama-server\", model = \"X.gguf\" }");
     table.finish();
-    if (server.url.empty())
-      table.fail("url", "the server needs a url, e.g. { url = \"http://127.0.0.1:8099\" }");
   }
 
-  VariantPlan variant(TomlTable table) const {
+  VariantPlan variant(TomlTable table, const ServerPlan& shared) const {
     VariantPlan variant;
+    variant.server = shared;
     if (auto name = table.text("name"))
       variant.name = *name;
     else
@@ -83,21 +96,21 @@ struct Reader {
     variant.experts = table.integer("experts", 1, kMostExperts);
     variant.reference = table.boolean("reference").value_or(false);
     if (auto child = table.table("map")) map(std::move(*child), variant);
-    if (auto child = table.table("server")) server(std::move(*child), variant);
+    if (auto child = table.table("server")) server(std::move(*child), variant.server, variant.model);
     if (auto model = table.text("model")) {
       if (!variant.model.empty())
-        table.fail("model", "the model stands twice, here and beside the url: keep one");
+        table.fail("model", "the model stands twice, here and in the server's table: keep one");
       variant.model = beside(file, *model);
     }
     table.finish();
-    if (variant.server.url.empty()) {
+    if (!variant.server.named()) {
       table.fail("name",
                  fmt::format("variant '{}' names {}: {}", variant.name,
                              variant.model.empty() ? "neither a server nor a model" : "a model but no server",
                              variant.model.empty() ? "add server = { url = \"http://127.0.0.1:8099\" }"
-                                                   : "an engine of gpqa's own is not in this version; serve "
-                                                     "the model with llama-server and add "
-                                                     "server = { url = \"http://127.0.0.1:8099\" }"));
+                                                   : "an engine of gpqa's own is not in this version; add "
+                                                     "server = { command = \"llama-server\" }, or the url of "
+                                                     "one that serves it"));
     }
     return variant;
   }
@@ -116,7 +129,13 @@ struct Reader {
     if (auto child = top.table("sampling"))
       child->for_each(
           [&](const std::string& key, const FieldValue& value) { override_sampling(plan, key, value); });
-    for (auto& child : top.tables("variant")) plan.variants.push_back(variant(std::move(child)));
+    ServerPlan shared;
+    if (auto child = top.table("server")) {
+      fs::path model;
+      server(std::move(*child), shared, model);
+      if (!model.empty()) top.fail("server", "each variant has a model of its own: write it there");
+    }
+    for (auto& child : top.tables("variant")) plan.variants.push_back(variant(std::move(child), shared));
     top.finish();
     for (auto& each : plan.variants)
       if (each.server.concurrency == 0) each.server.concurrency = find_profile(profile).concurrency;

@@ -6,7 +6,7 @@ namespace gpqa {
 namespace {
 
 Plan plan_of_one(const PlanFlags& flags) {
-  if (flags.server.empty())
+  if (flags.servers.empty())
     throw InputError("which server? Give --server URL (with --dataset and --name), or --plan FILE");
   VariantPlan variant;
   variant.name = flags.name.empty() ? "model" : flags.name;
@@ -15,8 +15,11 @@ Plan plan_of_one(const PlanFlags& flags) {
   variant.map_file = flags.map;
   variant.calibrated_on = flags.calibrated_on;
   variant.model = flags.model;
-  variant.server = {flags.server, flags.api_key_env, flags.concurrency.value_or(0), flags.context_pool,
-                    flags.force_template};
+  variant.server.urls = flags.servers;
+  variant.server.api_key_env = flags.api_key_env;
+  variant.server.concurrency = flags.concurrency.value_or(0);
+  variant.server.context_pool = flags.context_pool;
+  variant.server.force_template = flags.force_template;
   Plan plan;
   plan.name = variant.name;
   plan.variants.push_back(std::move(variant));

@@ -13,7 +13,8 @@ namespace gpqa {
 struct PlanFlags {
   std::string plan;                   // --plan; else the next ones make one
   std::vector<std::string> variants;  // --variant, of the plan
-  std::string server, name, map, calibrated_on, model, api_key_env;
+  std::vector<std::string> servers;   // --server URL[,URL]
+  std::string name, map, calibrated_on, model, api_key_env;
   std::optional<std::int64_t> experts, concurrency, context_pool;
   bool reference = false, force_template = false;
   // either way

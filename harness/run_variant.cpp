@@ -1,10 +1,7 @@
 #include "harness/run_variant.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <ctime>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -12,45 +9,19 @@
 #include "harness/interrupt.h"
 #include "harness/progress_display.h"
 #include "harness/run_folders.h"
-#include "harness/speed_probe.h"
+#include "harness/variant_servers.h"
 #include "prompts/input_error.h"
 #include "prompts/sha256.h"
 #include "results/inert_text.h"
 #include "results/run_files.h"
 #include "results/run_journal.h"
 #include "results/summary.h"
-#include "runners/remote/http_client.h"
 #include "runners/remote/llama_server_runner.h"
-#include "runners/remote/server_audit.h"
 
 namespace gpqa {
 namespace {
 
 namespace fs = std::filesystem;
-
-// validate() has seen that it is set.
-std::string api_key(const ServerPlan& server) {
-  const char* key = server.api_key_env.empty() ? nullptr : std::getenv(server.api_key_env.c_str());
-  return key == nullptr ? "" : key;
-}
-
-std::string longest_prompt(std::span<const Trial> trials) {
-  const auto longer = [](const Trial& a, const Trial& b) { return a.prompt.size() < b.prompt.size(); };
-  return std::max_element(trials.begin(), trials.end(), longer)->prompt;
-}
-
-RunnerInfo audit(const PreparedPlan& prepared, const VariantPlan& variant, const HttpOptions& http) {
-  AuditPlan plan;
-  plan.sampling = prepared.plan.sampling;
-  plan.longest_prompt = longest_prompt(prepared.trials);
-  plan.wanted_concurrency = variant.server.concurrency;
-  plan.declared_pool = variant.server.context_pool;
-  if (!variant.model.empty()) plan.model_file = variant.model;
-  plan.force_template = variant.server.force_template;
-  HttpClient client(http);
-  return audit_server(client, plan,
-                      [](std::string_view words) { fmt::print(stderr, "{}\n", terminal_escape(words)); });
-}
 
 void print_server(const RunnerInfo& info) {
   fmt::print("  server    {}, build {}\n", terminal_escape(info.url), terminal_escape(info.build));
@@ -65,9 +36,8 @@ void print_server(const RunnerInfo& info) {
 }
 
 void print_estimate(const RunRecord& run, std::size_t remaining, const SamplingConfig& sampling,
-                    const RunnerInfo& info, const LlamaServerOptions& options) {
-  const bool has_answers = !run.trials.empty();
-  const auto speed = has_answers ? std::nullopt : probe_speed(options, info);
+                    const RunnerInfo& info) {
+  const auto speed = info.tokens_per_s > 0 ? std::optional(info.tokens_per_s) : std::nullopt;
   const auto estimate = estimate_duration(run, static_cast<std::int64_t>(remaining), sampling.max_tokens,
                                           info.concurrency, speed);
   if (!estimate)
@@ -158,23 +128,23 @@ VariantResult run_variant(const PreparedPlan& prepared, const VariantPlan& varia
     }
   }
 
-  LlamaServerOptions options;
-  options.http.url = variant.server.url;
-  options.http.api_key = api_key(variant.server);
-  options.sampling = plan.sampling;
-  manifest.runner = audit(prepared, variant, options.http);
+  // From here on a Ctrl-C ends everything in order. Made before there are other threads.
+  InterruptGuard interrupt("gpqa: stopping; the answers so far are kept (once more: leave at once)");
+  auto servers = open_servers(prepared, variant, folder, interrupt.token());
+  manifest.runner = servers.info;
   print_server(manifest.runner);
 
   RunJournal journal(folder, manifest, prepared.accept);
   const auto pending = pending_trials(prepared.trials, journal.run());
   fmt::print("  trials    {} to ask, {} kept\n", pending.size(), prepared.trials.size() - pending.size());
-  print_estimate(journal.run(), pending.size(), plan.sampling, manifest.runner, options);
+  print_estimate(journal.run(), pending.size(), plan.sampling, manifest.runner);
   std::fflush(stdout);
 
   VariantResult result;
   {
-    InterruptGuard interrupt("gpqa: stopping; the answers so far are kept (once more: leave at once)");
-    LlamaServerRunner runner(options, manifest.runner);
+    LlamaServerOptions options;
+    options.sampling = plan.sampling;
+    LlamaServerRunner runner(std::move(options), std::move(servers.servers));
     ProgressDisplay display(variant.name, static_cast<std::int64_t>(prepared.trials.size()), journal.run());
     evaluate(runner, pending, plan.sampling, journal, display, interrupt.token());
     result.interrupted = interrupt.interrupted();

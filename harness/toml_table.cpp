@@ -48,6 +48,25 @@ std::optional<std::string> TomlTable::text(const std::string& key) {
   fail(key, fmt::format("'{}': expected a text in quotes, found {}", full_name(key), type_name(*node)));
 }
 
+std::vector<std::string> TomlTable::texts(const std::string& key) {
+  const auto* node = find(key);
+  if (node == nullptr) return {};
+  if (const auto* value = node->as_string()) return {value->get()};
+  std::vector<std::string> all;
+  const auto* array = node->as_array();
+  if (array == nullptr)
+    fail(key, fmt::format("'{}': expected a text in quotes or an array of them, found {}", full_name(key),
+                          type_name(*node)));
+  for (const auto& item : *array) {
+    const auto* value = item.as_string();
+    if (value == nullptr)
+      fail_at(item.source(),
+              fmt::format("'{}': expected a text in quotes, found {}", full_name(key), type_name(item)));
+    all.push_back(value->get());
+  }
+  return all;
+}
+
 std::optional<bool> TomlTable::boolean(const std::string& key) {
   const auto* node = find(key);
   if (node == nullptr) return std::nullopt;

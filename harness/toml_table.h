@@ -21,6 +21,8 @@ class TomlTable {
   TomlTable(const toml::table& table, std::string file, std::string name);
 
   std::optional<std::string> text(const std::string& key);
+  // One text, or an array of texts; none where there is no such key.
+  std::vector<std::string> texts(const std::string& key);
   std::optional<bool> boolean(const std::string& key);
   std::optional<std::int64_t> integer(const std::string& key, std::int64_t low, std::int64_t high);
   std::optional<double> number(const std::string& key);

@@ -34,7 +34,8 @@ struct RunnerInfo {
   std::string budget_probe;        // "cut at 16", "not exercised: ...", ...
   std::string fingerprint;         // JSON: greedy tokens and their top logprobs on a fixed prompt
   std::map<std::string, std::string> server_defaults;  // sampling fields the server would use unasked
-  std::vector<std::string> notes;                      // what merely differs from the plan, in words
+  double tokens_per_s = 0;         // of one request in the audit, 0 = unknown; for estimates, not stored
+  std::vector<std::string> notes;  // what merely differs from the plan, in words
 };
 
 // Hears what a run brings, on run()'s thread; on_done exactly once a request.

@@ -18,4 +18,10 @@ class RunAborted : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// Stopped by the user before the first question.
+class Interrupted : public std::runtime_error {
+ public:
+  Interrupted() : std::runtime_error("interrupted") {}
+};
+
 }  // namespace gpqa

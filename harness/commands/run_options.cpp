@@ -23,7 +23,9 @@ std::vector<CLI::Option*> add_single(CLI::App& app, PlanFlags& plan) {
   const auto option = [&](const char* flag, auto& value, const char* type, const char* words) {
     all.push_back(app.add_option(flag, value, words)->type_name(type));
   };
-  option("--server", plan.server, "URL", "the llama-server, e.g. http://127.0.0.1:8099");
+  option("--server", plan.servers, "URL[,URL]",
+         "the llama-server, e.g. http://127.0.0.1:8099; several of the same model share the questions");
+  all.back()->delimiter(',')->allow_extra_args(false);
   option("--name", plan.name, "NAME", "what the variant is called, also its folder [model]");
   option(
       "--profile", plan.profile, "NAME",

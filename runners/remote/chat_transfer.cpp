@@ -131,10 +131,18 @@ ChatTransfer::Result ChatTransfer::result(CURLcode code) const {
     std::rethrow_exception(thrown_);
   }
   const auto fault = [&](std::string why) {
-    return Result{.end = End::fault, .why = std::move(why), .error = {}, .retry_after_s = retry_after_s_};
+    return Result{.end = End::fault,
+                  .why = std::move(why),
+                  .error = {},
+                  .retry_after_s = retry_after_s_,
+                  .reached = header_bytes_ > 0};
   };
   const auto error = [&](End end, ServerError server_error) {
-    return Result{.end = end, .why = "", .error = std::move(server_error), .retry_after_s = retry_after_s_};
+    return Result{.end = end,
+                  .why = "",
+                  .error = std::move(server_error),
+                  .retry_after_s = retry_after_s_,
+                  .reached = true};
   };
   if (!fault_.empty()) {
     Result result = fault(fault_);
@@ -145,7 +153,7 @@ ChatTransfer::Result ChatTransfer::result(CURLcode code) const {
     return error(End::error, *answer_.error());
   }
   if (answered()) {
-    return Result{.end = End::answer, .why = "", .error = {}, .retry_after_s = {}};
+    return Result{.end = End::answer, .why = "", .error = {}, .retry_after_s = {}, .reached = true};
   }
   if (header_bytes_ > kMaxHeaderBytes) {
     return fault("headers without an end");

@@ -56,6 +56,7 @@ class ChatTransfer {
     std::string why;    // of fault and hopeless
     ServerError error;  // of error and redirected
     std::optional<double> retry_after_s;
+    bool reached = true;  // false: not a byte came back
   };
   // What it came to, once libcurl is done with it. Rethrows what on_text threw.
   Result result(CURLcode code) const;

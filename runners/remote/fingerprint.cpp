@@ -75,13 +75,17 @@ Fingerprint take_fingerprint(HttpClient& http, const std::string& model_id) {
       });
     });
   }
+  const Json& speed =
+      result.json ? member_of(member_of(*result.json, "timings"), "predicted_per_second") : Json();
   const std::string error = !result.json
                                 ? fmt::format("HTTP {}: {}", result.error.code, result.error.message)
                                 : (print["tokens"].empty() ? "the server sends no log probabilities" : "");
   if (!error.empty()) {
     print = {{"error", error}};
   }
-  return {.json = print.dump(-1, ' ', false, Json::error_handler_t::replace), .error = error};
+  return {.json = print.dump(-1, ' ', false, Json::error_handler_t::replace),
+          .error = error,
+          .tokens_per_s = speed.is_number() ? std::max(speed.get<double>(), 0.0) : 0};
 }
 
 }  // namespace gpqa

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "runners/remote/curl_handle.h"
+#include "runners/runner_errors.h"
 
 namespace gpqa {
 namespace {
@@ -52,6 +53,11 @@ struct Receiver {
   }
 };
 
+// libcurl asks at least once a second.
+int stop_asked(void* token, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<const std::stop_token*>(token)->stop_requested() ? 1 : 0;
+}
+
 }  // namespace
 
 struct HttpClient::Impl {
@@ -74,6 +80,9 @@ struct HttpClient::Impl {
     curl_easy_setopt(easy.get(), CURLOPT_WRITEDATA, &receiver);
     curl_easy_setopt(easy.get(), CURLOPT_HEADERFUNCTION, &Receiver::on_header);
     curl_easy_setopt(easy.get(), CURLOPT_HEADERDATA, &receiver);
+    curl_easy_setopt(easy.get(), CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(easy.get(), CURLOPT_XFERINFOFUNCTION, &stop_asked);
+    curl_easy_setopt(easy.get(), CURLOPT_XFERINFODATA, &options.stop);
     std::array<char, CURL_ERROR_SIZE> details{};
     curl_easy_setopt(easy.get(), CURLOPT_ERRORBUFFER, details.data());
 
@@ -83,6 +92,9 @@ struct HttpClient::Impl {
       throw TransportError(fmt::format(
           "{}{}: an answer of more than {} bytes (or {} of headers); expected a small JSON document", base,
           path, options.max_body_bytes, kMaxHeaderBytes));
+    }
+    if (code == CURLE_ABORTED_BY_CALLBACK) {
+      throw Interrupted();
     }
     if (code != CURLE_OK) {
       throw TransportError(describe_failure(easy.get(), base, code, details.data()));

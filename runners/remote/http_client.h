@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 
 namespace gpqa {
@@ -27,6 +28,7 @@ struct HttpOptions {
   double connect_timeout_s = 10;
   double total_timeout_s = 120;
   std::size_t max_body_bytes = 64u << 20;
+  std::stop_token stop = {};  // ends a call of HttpClient with Interrupted
 };
 
 class HttpClient {

@@ -41,15 +41,16 @@ double retry_delay(const RetryPolicy& policy, TrialId id, std::uint32_t attempt)
 struct Job {
   Request request;
   nlohmann::ordered_json asked;  // what sampling_mismatch compares with
-  std::string body;
   Clock::time_point first_start = Clock::now();
   std::uint32_t retries = 0;
   Clock::time_point due;  // of the next attempt
 };
 
-// One attempt at it. The transfer sends from the job's body, so the two stay together.
+// One attempt at it, with one server. The transfer sends from the body, so the two stay together.
 struct Attempt {
   Job job;
+  Endpoint* server;
+  std::unique_ptr<std::string> body;
   std::unique_ptr<ChatTransfer> transfer;
 };
 
@@ -75,25 +76,18 @@ std::string advice(const ServerError& error) {
 
 struct LlamaServerRunner::Impl {
   LlamaServerOptions options;
-  RunnerInfo info;
-  std::string base;
+  std::vector<Endpoint> servers;
   CurlMulti multi = make_multi();  // holds the connections that stay open between requests
 };
 
 namespace {
 
-// The state of one run(): at most `limit_` jobs running or waiting to be tried again.
+// The state of one run(): as many jobs running or waiting to be tried again as the servers take at a time.
 class RemoteRun {
  public:
-  RemoteRun(const LlamaServerOptions& options, const RunnerInfo& info, const std::string& base, CURLM* multi,
+  RemoteRun(const LlamaServerOptions& options, std::vector<Endpoint>& servers, CURLM* multi,
             RequestSource& source, Sink& sink)
-      : options_(options),
-        info_(info),
-        base_(base),
-        multi_(multi),
-        source_(source),
-        sink_(sink),
-        limit_(static_cast<std::size_t>(std::max<std::int64_t>(info.concurrency, 1))) {}
+      : options_(options), servers_(servers), multi_(multi), source_(source), sink_(sink) {}
 
   ~RemoteRun() {
     for (const auto& attempt : running_) {
@@ -110,15 +104,17 @@ class RemoteRun {
         cancel_all();
         return;
       }
+      look_after_servers();
       start_due();
       pull();
-      if (running_.empty() && waiting_.empty()) {
-        return;  // the source is empty
+      if (running_.empty() && waiting_.empty() && source_empty_) {
+        return;
       }
       int active = 0;
       check(curl_multi_perform(multi_, &active));
       const bool ended = finish_transfers();
       const bool closed = close_stalled();
+      sink_.on_tick();
       if (!ended && !closed && !stop.stop_requested()) {
         check(curl_multi_poll(multi_, nullptr, 0, poll_ms(), nullptr));
       }
@@ -132,26 +128,97 @@ class RemoteRun {
     }
   }
 
+  void look_after_servers() {
+    for (auto& server : servers_) {
+      if (const auto event = server.look()) {
+        sink_.on_event(*event);
+      }
+    }
+    if (std::any_of(servers_.begin(), servers_.end(), [](const auto& s) { return !s.is_down(); })) {
+      return;
+    }
+    const auto last = std::max_element(servers_.begin(), servers_.end(), [](const auto& a, const auto& b) {
+      return a.down_since() < b.down_since();
+    });
+    const bool gone =
+        std::all_of(servers_.begin(), servers_.end(), [](const auto& s) { return s.is_gone(); });
+    if (gone || Seconds(Clock::now() - last->down_since()).count() > options_.retry.max_outage_s) {
+      end_for_good(last->why(), gone);
+    }
+  }
+
+  // No server is left to ask.
+  [[noreturn]] void end_for_good(const std::string& why, bool gone) {
+    while (!running_.empty()) {
+      waiting_.push_back(std::move(take(running_.begin()).job));
+    }
+    for (const auto& job : waiting_) {
+      if (gone) {
+        cancel(job);
+      } else {
+        fail(job, fmt::format("{} (after {} retries)", why, job.retries));
+      }
+    }
+    waiting_.clear();
+    throw RunAborted(
+        gone ? why
+             : fmt::format("no server could be reached for {:g} s: {}", options_.retry.max_outage_s, why));
+  }
+
+  std::size_t limit() const {
+    std::size_t all = 0;
+    for (const auto& server : servers_) {
+      all += server.limit();
+    }
+    return all;
+  }
+
+  Endpoint* free_server() {
+    const auto most = std::max_element(servers_.begin(), servers_.end(),
+                                       [](const auto& a, const auto& b) { return a.room() < b.room(); });
+    return most->room() == 0 ? nullptr : &*most;
+  }
+
   void pull() {
-    while (!source_empty_ && running_.size() + waiting_.size() < limit_) {
-      auto request = source_.next();
-      if (!request) {
-        source_empty_ = true;
+    // While no server is up, one request is held: else it would not be known whether any is left.
+    if (!source_empty_ && running_.empty() && waiting_.empty() && limit() == 0) {
+      if (auto job = next_job()) {
+        job->due = Clock::now();
+        waiting_.push_back(std::move(*job));
+      }
+    }
+    while (!source_empty_ && running_.size() + waiting_.size() < limit()) {
+      Endpoint* server = free_server();
+      if (server == nullptr) {
         return;
       }
-      Job job;
-      job.body = chat_request(*request, options_.sampling, info_.model_id);
-      job.asked = sampling_fields(options_.sampling, request->seed);
-      job.request = std::move(*request);
-      start(std::move(job));
+      if (auto job = next_job()) {
+        start(std::move(*job), *server);
+      }
     }
+  }
+
+  std::optional<Job> next_job() {
+    auto request = source_.next();
+    if (!request) {
+      source_empty_ = true;
+      return std::nullopt;
+    }
+    Job job;
+    job.asked = sampling_fields(options_.sampling, request->seed);
+    job.request = std::move(*request);
+    return job;
   }
 
   void start_due() {
     const auto now = Clock::now();
-    for (auto it = waiting_.begin(); it != waiting_.end() && running_.size() < limit_;) {
+    for (auto it = waiting_.begin(); it != waiting_.end();) {
+      Endpoint* server = free_server();
+      if (server == nullptr) {
+        return;
+      }
       if (it->due <= now) {
-        start(std::move(*it));
+        start(std::move(*it), *server);
         it = waiting_.erase(it);
       } else {
         ++it;
@@ -159,11 +226,15 @@ class RemoteRun {
     }
   }
 
-  void start(Job owned) {
-    Attempt& attempt = running_.emplace_back(Attempt{.job = std::move(owned), .transfer = nullptr});
+  void start(Job owned, Endpoint& server) {
+    auto body =
+        std::make_unique<std::string>(chat_request(owned.request, options_.sampling, server.info().model_id));
+    Attempt& attempt = running_.emplace_back(
+        Attempt{.job = std::move(owned), .server = &server, .body = std::move(body), .transfer = nullptr});
+    ++server.running;
     const TrialId id = attempt.job.request.id;
     attempt.transfer = std::make_unique<ChatTransfer>(
-        options_.http, base_, attempt.job.body,
+        server.http(), server.url(), *attempt.body,
         AnswerBounds{.max_tokens = options_.sampling.max_tokens, .max_bytes = options_.max_answer_bytes},
         [this, id](std::string_view text) { sink_.on_delta(id, text); });
     check(curl_multi_add_handle(multi_, attempt.transfer->easy()));
@@ -191,6 +262,7 @@ class RemoteRun {
     curl_multi_remove_handle(multi_, it->transfer->easy());
     Attempt attempt = std::move(*it);
     running_.erase(it);
+    --attempt.server->running;
     return attempt;
   }
 
@@ -202,14 +274,17 @@ class RemoteRun {
         deliver(attempt);
         return;
       case ChatTransfer::End::fault:
+        if (!result.reached) {
+          attempt.server->doubt(result.why);
+        }
         try_again(attempt, result.why, result.retry_after_s);
         return;
       case ChatTransfer::End::hopeless:
-        fail(attempt, result.why);
+        fail(attempt.job, result.why);
         return;
       case ChatTransfer::End::redirected:
         abort_run(attempt, fmt::format("{}: answers with a redirect (HTTP {}); give the address it leads to",
-                                       base_, result.error.code));
+                                       attempt.server->url(), result.error.code));
       case ChatTransfer::End::error:
         settle_error(attempt, result.error, result.retry_after_s);
         return;
@@ -227,14 +302,13 @@ class RemoteRun {
         return;
       }
       case ErrorClass::context_pool:
-        // All running requests die of it at once: only those begun since the last cut are news.
-        if (attempt.transfer->started() >= limit_since_) {
-          limit_ = std::max<std::size_t>(limit_ / 2, 1);
-          limit_since_ = Clock::now();
-        }
+        attempt.server->lower_limit(attempt.transfer->started());
         try_again(attempt, text, retry_after_s);
         return;
       case ErrorClass::transient:
+        if (error.code == 503) {
+          attempt.server->doubt(text);
+        }
         try_again(attempt, text, retry_after_s);
         return;
       case ErrorClass::ours:
@@ -242,7 +316,7 @@ class RemoteRun {
             attempt,
             fmt::format("{} refuses the request of question {}: {}. {}. Nothing is scored for it; the same "
                         "command goes on once that is mended",
-                        base_, attempt.job.request.id.doc_id, text, advice(error)));
+                        attempt.server->url(), attempt.job.request.id.doc_id, text, advice(error)));
     }
   }
 
@@ -255,7 +329,7 @@ class RemoteRun {
 
   void try_again(Attempt& attempt, const std::string& why, std::optional<double> retry_after_s) {
     if (attempt.job.retries >= static_cast<std::uint32_t>(std::max(options_.retry.max_retries, 0))) {
-      fail(attempt, fmt::format("{} (after {} retries)", why, attempt.job.retries));
+      fail(attempt.job, fmt::format("{} (after {} retries)", why, attempt.job.retries));
       return;
     }
     double delay = retry_delay(options_.retry, attempt.job.request.id, attempt.job.retries);
@@ -269,21 +343,25 @@ class RemoteRun {
 
   Completion completion_of(Attempt& attempt) {
     Completion completion;
-    attempt.transfer->take_answer().finish(options_.sampling, attempt.job.asked, info_.slot_context,
-                                           completion);
+    attempt.transfer->take_answer().finish(options_.sampling, attempt.job.asked,
+                                           attempt.server->info().slot_context, completion);
     return completion;
   }
 
-  void deliver(Attempt& attempt) { hand_over(attempt, completion_of(attempt)); }
+  void deliver(Attempt& attempt) {
+    attempt.server->answered();
+    hand_over(attempt, completion_of(attempt));
+  }
 
-  void fail(Attempt& attempt, std::string why) {
+  void fail(const Job& job, std::string why) {
     Completion completion;
     completion.outcome = Outcome::failed;
     completion.error = std::move(why);
-    hand_over(attempt, std::move(completion));
+    hand_over(job, std::move(completion));
   }
 
   void hand_over(const Attempt& attempt, Completion completion) {
+    completion.server_id = attempt.server->url();
     completion.timing.queued_ms = attempt.transfer->queued_ms();
     hand_over(attempt.job, std::move(completion));
   }
@@ -291,7 +369,6 @@ class RemoteRun {
   void hand_over(const Job& job, Completion completion) {
     completion.id = job.request.id;
     completion.retries = job.retries;
-    completion.server_id = base_;
     completion.timing.total_ms = ms_since(job.first_start);
     sink_.on_done(std::move(completion));
   }
@@ -343,12 +420,18 @@ class RemoteRun {
     return any;
   }
 
-  // Until the next retry is due or the next stall could be one; libcurl wakes us for everything else.
+  // Until the next retry is due, the next stall could be one, or the next tick; libcurl wakes us for
+  // everything else.
   int poll_ms() const {
-    double wait = 60;
-    if (running_.size() < limit_) {  // else a job that is due waits for a free slot
-      for (const auto& job : waiting_) {
+    double wait = 1;
+    for (const auto& job : waiting_) {
+      if (std::any_of(servers_.begin(), servers_.end(), [](const auto& s) { return s.room() > 0; })) {
         wait = std::min(wait, Seconds(job.due - Clock::now()).count());
+      }
+    }
+    for (const auto& server : servers_) {
+      if (server.is_down() && !server.is_gone()) {
+        wait = std::min(wait, Seconds(server.next_look() - Clock::now()).count());
       }
     }
     for (const auto& attempt : running_) {
@@ -358,13 +441,10 @@ class RemoteRun {
   }
 
   const LlamaServerOptions& options_;
-  const RunnerInfo& info_;
-  const std::string& base_;
+  std::vector<Endpoint>& servers_;
   CURLM* multi_;
   RequestSource& source_;
   Sink& sink_;
-  std::size_t limit_;
-  Clock::time_point limit_since_;
   bool source_empty_ = false;
   std::list<Attempt> running_;
   std::list<Job> waiting_;
@@ -372,23 +452,32 @@ class RemoteRun {
 
 }  // namespace
 
-LlamaServerRunner::LlamaServerRunner(LlamaServerOptions options, RunnerInfo info)
+LlamaServerRunner::LlamaServerRunner(LlamaServerOptions options, std::vector<Server> servers)
     : impl_(std::make_unique<Impl>()) {
-  impl_->base = base_url(options.http.url);
+  if (servers.empty()) {
+    throw std::logic_error("a runner without a server");
+  }
   impl_->options = std::move(options);
-  impl_->info = std::move(info);
-  impl_->info.kind = "llama-server";
-  impl_->info.url = impl_->base;
+  for (auto& server : servers) {
+    impl_->servers.emplace_back(std::move(server));
+  }
 }
 
 LlamaServerRunner::~LlamaServerRunner() = default;
 
 RunnerInfo LlamaServerRunner::info() const {
-  return impl_->info;
+  RunnerInfo info = impl_->servers.front().info();
+  info.kind = "llama-server";
+  info.url = impl_->servers.front().url();
+  info.concurrency = 0;
+  for (const auto& server : impl_->servers) {
+    info.concurrency += server.info().concurrency;
+  }
+  return info;
 }
 
 void LlamaServerRunner::run(RequestSource& source, Sink& sink, std::stop_token stop) {
-  RemoteRun(impl_->options, impl_->info, impl_->base, impl_->multi.get(), source, sink).run(stop);
+  RemoteRun(impl_->options, impl_->servers, impl_->multi.get(), source, sink).run(stop);
 }
 
 }  // namespace gpqa

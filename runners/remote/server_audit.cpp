@@ -85,6 +85,7 @@ class Audit {
     say_("taking a greedy fingerprint");
     const auto print = take_fingerprint(http_, info_.model_id);
     info_.fingerprint = print.json;
+    info_.tokens_per_s = print.tokens_per_s;
     if (!print.error.empty()) {
       findings_.note("no fingerprint could be taken: {}", print.error);
     }
@@ -109,6 +110,9 @@ class Audit {
       if (waited > plan_.load_timeout_s) {
         throw AuditRefused(fmt::format("{} still loads its model after {:.0f} s: {}", http_.url(), waited,
                                        health.error.message));
+      }
+      if (plan_.stop.stop_requested()) {
+        throw Interrupted();
       }
       say_(fmt::format("the server loads its model: {:.0f} s", waited));
       std::this_thread::sleep_for(std::chrono::milliseconds(waited < 5 ? 200 : 1000));

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,7 @@ struct AuditPlan {
   std::optional<std::filesystem::path> model_file;  // the GGUF that should be served
   bool force_template = false;                      // go on with a template we don't know
   double load_timeout_s = 600;                      // how long "Loading model" (503) is waited for
+  std::stop_token stop = {};                        // ends that wait with Interrupted
 };
 
 // Returns what goes into the manifest. Throws AuditRefused (with every reason at once, each saying what to

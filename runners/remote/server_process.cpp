@@ -256,17 +256,23 @@ void ServerProcess::stop() {
   keeper_ = -1;
 }
 
-int free_port() {
+int free_port(int wanted) {
   const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int yes = 1;  // connections of an earlier server that linger don't count
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<std::uint16_t>(wanted));
   socklen_t length = sizeof address;
   const bool bound = listener >= 0 &&
+                     ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&
                      ::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
                      ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length) == 0;
   const int error = errno;
   if (listener >= 0) ::close(listener);
+  if (!bound && wanted > 0)
+    throw InputError(
+        fmt::format("port {}: {}; choose another, or leave it out for a free one", wanted, reason(error)));
   if (!bound) throw std::runtime_error("no free port: " + reason(error));
   return ntohs(address.sin_port);
 }

@@ -44,8 +44,8 @@ class ServerProcess {
   std::string ending_;
 };
 
-// A port of the loopback that nobody listens on. Throws std::runtime_error.
-int free_port();
+// A port of the loopback that nobody listens on: `wanted`, or any for 0. Throws InputError where it is taken.
+int free_port(int wanted = 0);
 
 // What the server printed last, for an error: at most `lines` lines of the log's end.
 std::string last_lines(const std::filesystem::path& log, std::size_t lines);

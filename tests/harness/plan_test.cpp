@@ -31,7 +31,7 @@ std::string refusal(const std::string& toml) {
 PlanFlags flags() {
   PlanFlags f;
   f.dataset = kDataset;
-  f.server = "http://127.0.0.1:8099";
+  f.servers = {"http://127.0.0.1:8099"};
   f.name = "98e";
   return f;
 }
@@ -85,7 +85,7 @@ server = { url = "http://b:2", force_template = true }
   const auto& a = plan.variants[0];
   CHECK(a.experts == 128);
   CHECK(a.reference);
-  CHECK(a.server.url == "http://a:1");
+  CHECK(a.server.urls == std::vector<std::string>{"http://a:1"});
   CHECK(a.server.api_key_env == "KEY");
   CHECK(a.server.concurrency == 2);
   CHECK(a.server.context_pool == 65536);
@@ -161,12 +161,65 @@ TEST_CASE("what isn't TOML says where") {
   CHECK(refusal("x = " + std::string(100000, '[')) != "accepted");
 }
 
-TEST_CASE("servers that gpqa starts itself, and models without a server, are not in this version") {
-  CHECK(refusal("[[variant]]\nname = \"a\"\nserver = { command = \"llama-server\", model = \"x.gguf\" }")
-            .find("not in this version") != std::string::npos);
+TEST_CASE("a server that gpqa starts is planned by command, model, flags and port") {
+  const auto plan = parsed(R"(
+[server]
+command = "llama-server"
+flags = ["-ngl", "99", "-np", "1"]
+[[variant]]
+name = "a"
+model = "a.gguf"
+[[variant]]
+name = "b"
+server = { command = "bin/llama-server", model = "b.gguf", port = 8101 }
+[[variant]]
+name = "c"
+server = { url = ["http://c:1", "http://d:2"] }
+)");
+  const auto& a = plan.variants[0];
+  CHECK(a.server.command == "llama-server");  // to be found in PATH
+  CHECK(a.server.flags == std::vector<std::string>{"-ngl", "99", "-np", "1"});
+  CHECK(a.server.port == 0);
+  CHECK(a.model == "plans/a.gguf");
+  const auto& b = plan.variants[1];
+  CHECK(b.server.command == "plans/bin/llama-server");
+  CHECK(b.server.flags.size() == 4);
+  CHECK(b.server.port == 8101);
+  CHECK(b.model == "plans/b.gguf");
+  const auto& c = plan.variants[2];
+  CHECK_FALSE(c.server.managed());
+  CHECK(c.server.urls == std::vector<std::string>{"http://c:1", "http://d:2"});
+}
+
+TEST_CASE("what can't be of a server is refused where it stands") {
+  const auto server = [](const std::string& table) {
+    return refusal("[[variant]]\nname = \"a\"\nserver = { " + table + " }");
+  };
+  CHECK(server("url = \"http://a\", command = \"x\"").find("either a server that runs") != std::string::npos);
+  CHECK(server("url = \"http://a\", port = 1").find("only for a server that gpqa starts") !=
+        std::string::npos);
+  CHECK(server("command = \"x\", port = 70000").find("1 to 65535") != std::string::npos);
+  CHECK(server("command = \"x\", flags = [1]").find("a text in quotes") != std::string::npos);
+  CHECK(server("model = \"x.gguf\"").find("or a command that starts it") != std::string::npos);
+  CHECK(refusal("[server]\ncommand = \"x\"\nmodel = \"y\"").find("a model of its own") != std::string::npos);
   CHECK(refusal("[[variant]]\nname = \"a\"\nmodel = \"x.gguf\"").find("not in this version") !=
         std::string::npos);
   CHECK(refusal("[[variant]]\nname = \"a\"").find("add server") != std::string::npos);
+
+  const auto flag = [](const std::string& text) {
+    Plan plan = parsed("dataset = \"" + kDataset + "\"\n[[variant]]\nname = \"a\"\nmodel = \"" + kDataset +
+                       "\"\nserver = { command = \"x\", flags = [\"" + text + "\"] }");
+    try {
+      validate(plan);
+    } catch (const InputError& error) {
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  CHECK(flag("-ngl") == "accepted");
+  CHECK(flag("--port").find("use 'model' or 'port'") != std::string::npos);
+  CHECK(flag("--api-key=secret").find("api_key_env") != std::string::npos);
+  CHECK(flag("--api-key=secret").find("secret") == std::string::npos);
 }
 
 TEST_CASE("names that can't be folders are refused") {
@@ -216,13 +269,13 @@ TEST_CASE("flags alone are a plan of one variant") {
   REQUIRE(plan.variants.size() == 1);
   CHECK(plan.variants[0].name == "98e");
   CHECK(plan.variants[0].experts == 98);
-  CHECK(plan.variants[0].server.url == "http://127.0.0.1:8099");
+  CHECK(plan.variants[0].server.urls == std::vector<std::string>{"http://127.0.0.1:8099"});
 }
 
 TEST_CASE("flags are checked before anything is asked") {
   CHECK(refusal(flags()) == "accepted");
   auto f = flags();
-  f.server = "";
+  f.servers.clear();
   CHECK(refusal(f).find("which server?") == 0);
   f = flags();
   f.dataset = "/nowhere.csv";
@@ -231,10 +284,10 @@ TEST_CASE("flags are checked before anything is asked") {
   f.dataset = "";
   CHECK(refusal(f).find("no dataset") == 0);
   f = flags();
-  f.server = "127.0.0.1:8099";
+  f.servers = {"127.0.0.1:8099"};
   CHECK(refusal(f).find("expected e.g. http://") != std::string::npos);
   f = flags();
-  f.server = "http://user:secret@host";
+  f.servers = {"http://user:secret@host"};
   CHECK(refusal(f).find("secret") == std::string::npos);
   CHECK(refusal(f) != "accepted");
   f = flags();

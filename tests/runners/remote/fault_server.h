@@ -81,7 +81,17 @@ class FaultServer {
   int most_at_once() const { return most_at_once_; }
   bool kept_open() const { return kept_open_; }  // a client did not close where it should have
 
+  // Its health and what it serves are not told any more, or again.
+  void be_unwell(bool unwell) { unwell_ = unwell; }
+
  private:
+  static constexpr const char* kGet = "a GET";
+
+  static std::string ok_page(const std::string& body) {
+    return "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " +
+           std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body;
+  }
+
   void accept_all() {
     while (!stopping_) {
       const int fd = accept(listener_, nullptr, nullptr);
@@ -96,7 +106,11 @@ class FaultServer {
     const timeval limit{.tv_sec = 20, .tv_usec = 0};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     const std::string body = read_request(fd);
-    if (!body.empty()) {
+    if (body == kGet) {
+      if (!unwell_) {
+        Connection(fd, kept_open_).send(ok_page(R"({"status":"ok"})"));
+      }
+    } else if (!body.empty()) {
       const int now = ++at_once_;
       for (int most = most_at_once_; now > most && !most_at_once_.compare_exchange_weak(most, now);) {
       }
@@ -114,6 +128,9 @@ class FaultServer {
       if (head_end != std::string::npos) {
         const auto at = bytes.find("Content-Length: ");
         const std::size_t length = at == std::string::npos ? 0 : std::stoul(bytes.substr(at + 16));
+        if (bytes.starts_with("GET ")) {
+          return kGet;
+        }
         if (bytes.size() >= head_end + 4 + length) {
           return bytes.substr(head_end + 4, length);
         }
@@ -130,6 +147,7 @@ class FaultServer {
   int listener_ = -1;
   int port_ = 0;
   std::atomic<bool> stopping_ = false;
+  std::atomic<bool> unwell_ = false;
   std::atomic<int> requests_ = 0;
   std::atomic<int> at_once_ = 0;
   std::atomic<int> most_at_once_ = 0;

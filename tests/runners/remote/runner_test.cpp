@@ -31,7 +31,9 @@ struct Answers : Sink {
   std::map<std::uint32_t, Completion> done;
   std::string deltas;
   std::stop_source stop;
+  std::vector<std::string> events;
   bool stop_at_first_delta = false;
+  void on_event(std::string_view what) override { events.emplace_back(what); }
   void on_delta(TrialId, std::string_view text) override {
     deltas += text;
     if (stop_at_first_delta) {
@@ -45,22 +47,25 @@ struct Answers : Sink {
   }
 };
 
-LlamaServerOptions fast_options(const std::string& url) {
+std::vector<Server> at(const std::string& url, std::int64_t concurrency = 1) {
+  Server server;
+  server.http.url = url;
+  server.http.connect_timeout_s = 5;
+  server.info.concurrency = concurrency;
+  return {server};
+}
+
+LlamaServerOptions fast_options() {
   LlamaServerOptions options;
-  options.http.url = url;
-  options.http.connect_timeout_s = 5;
   options.sampling.max_tokens = 100;
   options.sampling.thinking = Thinking::absent;
   options.stall_timeout_s = 0.4;
-  options.retry = {.max_retries = 3, .first_delay_s = 0.01, .max_delay_s = 0.05};
+  options.retry = {.max_retries = 3, .first_delay_s = 0.01, .max_delay_s = 0.05, .max_outage_s = 0.3};
   return options;
 }
 
 Answers ask(const std::string& url, std::uint32_t questions = 1, std::int64_t concurrency = 1) {
-  RunnerInfo info;
-  info.concurrency = concurrency;
-  info.model_id = "m";
-  LlamaServerRunner runner(fast_options(url), info);
+  LlamaServerRunner runner(fast_options(), at(url, concurrency));
   Questions source(questions);
   Answers answers;
   runner.run(source, answers, answers.stop.get_token());
@@ -149,15 +154,106 @@ TEST_CASE("retries are bounded, then the trial failed with the last reason") {
   CHECK(completion.content.empty());
 }
 
-TEST_CASE("a refused connection is tried again and then failed in words") {
+TEST_CASE("while no server can be reached the questions wait; after long enough the run ends, and says why") {
   std::string url;
   {
     const FaultServer gone([](int, const std::string&, const Connection&) {});
     url = gone.url();
   }
-  const auto completion = ask(url).done.at(0);
-  CHECK(completion.outcome == Outcome::failed);
-  CHECK_THAT(completion.error, Catch::Contains("Is llama-server running there?"));
+  LlamaServerRunner runner(fast_options(), at(url, 2));
+  Questions source(50);
+  Answers answers;
+  CHECK_THROWS_WITH(runner.run(source, answers, {}),
+                    Catch::Contains("no server could be reached for 0.3 s") &&
+                        Catch::Contains("Is llama-server running there?"));
+  REQUIRE(answers.done.size() == 2);  // the others were not asked
+  for (const auto& [id, completion] : answers.done) {
+    CHECK(completion.outcome == Outcome::failed);
+    CHECK_THAT(completion.error, Catch::Contains("Is llama-server running there?"));
+    CHECK(completion.retries == 1);
+  }
+  CHECK_THAT(answers.events.at(0), Catch::Contains("is down"));
+}
+
+TEST_CASE("a server that comes back is asked again; what it could not take meanwhile cost one retry each") {
+  std::atomic<bool> back = false;
+  FaultServer server([&](int, const std::string&, const Connection& client) {
+    if (back) {
+      client.send(gpqa_test::whole_answer());
+    }
+  });
+  server.be_unwell(true);
+  std::jthread healer([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    back = true;
+    server.be_unwell(false);
+  });
+  auto options = fast_options();
+  options.retry.max_outage_s = 30;
+  LlamaServerRunner runner(options, at(server.url(), 2));
+  Questions source(6);
+  Answers answers;
+  runner.run(source, answers, {});
+  REQUIRE(answers.done.size() == 6);
+  std::uint32_t retries = 0;
+  for (const auto& [id, completion] : answers.done) {
+    CHECK(completion.outcome == Outcome::stop);
+    retries += completion.retries;
+  }
+  CHECK(retries == 2);
+  REQUIRE(answers.events.size() == 2);
+  CHECK_THAT(answers.events[0], Catch::Contains("is down"));
+  CHECK_THAT(answers.events[1], Catch::Contains("answers again"));
+}
+
+TEST_CASE("several servers share the questions, and one that dies hands its own to the others") {
+  std::atomic<int> until_death = 3;
+  FaultServer mortal([&](int, const std::string&, const Connection& client) {
+    if (--until_death >= 0) {
+      client.send(gpqa_test::whole_answer("(A)"));
+    } else {
+      client.reset();
+    }
+  });
+  FaultServer steady([](int, const std::string&, const Connection& client) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    client.send(gpqa_test::whole_answer("(B)"));
+  });
+  std::jthread killer([&] {
+    while (until_death >= 0) {
+      std::this_thread::yield();
+    }
+    mortal.be_unwell(true);
+  });
+  auto servers = at(mortal.url(), 2);
+  servers.push_back(at(steady.url(), 2)[0]);
+  LlamaServerRunner runner(fast_options(), servers);
+  CHECK(runner.info().concurrency == 4);
+  Questions source(40);
+  Answers answers;
+  runner.run(source, answers, {});
+  REQUIRE(answers.done.size() == 40);
+  std::map<std::string, int> by_server;
+  for (const auto& [id, completion] : answers.done) {
+    CHECK(completion.outcome == Outcome::stop);
+    CHECK(completion.content == (completion.server_id == mortal.url() ? "(A)" : "(B)"));
+    ++by_server[completion.server_id];
+  }
+  CHECK(by_server[mortal.url()] == 3);
+  CHECK(by_server[steady.url()] == 37);
+}
+
+TEST_CASE("who comes back as another model is not asked again") {
+  FaultServer server([&](int, const std::string&, const Connection& client) { client.reset(); });
+  auto servers = at(server.url());
+  servers[0].info.model_path = "/models/98e.gguf";  // the server's health page names none
+  LlamaServerRunner runner(fast_options(), servers);
+  Questions source(5);
+  Answers answers;
+  CHECK_THROWS_WITH(runner.run(source, answers, {}),
+                    Catch::Contains("model path was '/models/98e.gguf', is ''"));
+  REQUIRE(answers.done.size() == 1);
+  CHECK(answers.done.at(0).outcome == Outcome::cancelled);  // asked again when the run goes on
 }
 
 TEST_CASE("a parse that the server lost is a result, with what had come of it") {
@@ -184,11 +280,9 @@ TEST_CASE("our own fault stops the run; what was asked is cancelled, each once")
         client.wait_for_close(5);
       }
     });
-    RunnerInfo info;
-    info.concurrency = 3;
-    auto options = fast_options(server.url());
+    auto options = fast_options();
     options.stall_timeout_s = 100;
-    LlamaServerRunner runner(options, info);
+    LlamaServerRunner runner(options, at(server.url(), 3));
     Questions source(9);
     Answers answers;
     CHECK_THROWS_AS(runner.run(source, answers, {}), RunAborted);
@@ -206,7 +300,7 @@ TEST_CASE("the text of an aborted run says what the server said and what to chan
     client.send(gpqa_test::error_page(400, R"({"error":{"code":400,"message":"request (9 tokens) exceeds",)"
                                            R"("type":"exceed_context_size_error","n_ctx":8}})"));
   });
-  LlamaServerRunner runner(fast_options(server.url()), {});
+  LlamaServerRunner runner(fast_options(), at(server.url()));
   Questions source(1);
   Answers answers;
   CHECK_THROWS_WITH(runner.run(source, answers, {}),
@@ -219,7 +313,7 @@ TEST_CASE("what a sink throws ends the run, past libcurl") {
   };
   FaultServer server(
       [](int, const std::string&, const Connection& client) { client.send(gpqa_test::whole_answer()); });
-  LlamaServerRunner runner(fast_options(server.url()), {});
+  LlamaServerRunner runner(fast_options(), at(server.url()));
   Questions source(2);
   Full answers;
   CHECK_THROWS_WITH(runner.run(source, answers, {}), "disk full");
@@ -339,11 +433,9 @@ TEST_CASE("a stop ends running and waiting requests as cancelled, at once") {
       client.wait_for_close(5);
     }
   });
-  RunnerInfo info;
-  info.concurrency = 3;
-  auto options = fast_options(server.url());
+  auto options = fast_options();
   options.stall_timeout_s = 100;
-  LlamaServerRunner runner(options, info);
+  LlamaServerRunner runner(options, at(server.url(), 3));
   Questions source(50);
   Answers answers;
   answers.stop_at_first_delta = true;
@@ -362,7 +454,7 @@ TEST_CASE("an answer that is whole when the stop comes is kept") {
     client.send(gpqa_test::whole_answer("(B)"));
     client.wait_for_close(5);
   });
-  LlamaServerRunner runner(fast_options(server.url()), {});
+  LlamaServerRunner runner(fast_options(), at(server.url()));
   Questions source(5);
   Answers answers;
   answers.stop_at_first_delta = true;
@@ -373,9 +465,9 @@ TEST_CASE("an answer that is whole when the stop comes is kept") {
 }
 
 TEST_CASE("a key that no header can hold ends the run, not the program") {
-  auto options = fast_options("http://127.0.0.1:9");
-  options.http.api_key = "a\nb";
-  LlamaServerRunner runner(options, {});
+  auto servers = at("http://127.0.0.1:9");
+  servers[0].http.api_key = "a\nb";
+  LlamaServerRunner runner(fast_options(), servers);
   Questions source(1);
   Answers answers;
   CHECK_THROWS_AS(runner.run(source, answers, {}), InputError);
@@ -383,9 +475,9 @@ TEST_CASE("a key that no header can hold ends the run, not the program") {
 
 TEST_CASE("a stop from another thread wakes a run that waits") {
   FaultServer server([](int, const std::string&, const Connection& client) { client.wait_for_close(10); });
-  auto options = fast_options(server.url());
+  auto options = fast_options();
   options.stall_timeout_s = 100;
-  LlamaServerRunner runner(options, {});
+  LlamaServerRunner runner(options, at(server.url()));
   Questions source(1);
   Answers answers;
   std::jthread stopper([&] {
