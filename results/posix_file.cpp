@@ -92,6 +92,10 @@ void PosixFile::sync() {
     if (errno != EINTR) fail("can't be synced to disk");
 }
 
+void PosixFile::make_private() {
+  if (::fchmod(descriptor_, 0600) != 0) fail("can't be kept from others");
+}
+
 bool PosixFile::try_lock() {
   while (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return false;
@@ -117,6 +121,7 @@ void replace_file(const fs::path& path, std::string_view bytes) {
   const fs::path beside = path.string() + ".new";
   {
     PosixFile file(beside, O_WRONLY | O_CREAT | O_TRUNC);
+    file.make_private();
     file.write_at(0, bytes);
     file.sync();
   }

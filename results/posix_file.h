@@ -24,6 +24,8 @@ class PosixFile {
   void write_at(std::uint64_t offset, std::string_view bytes);
   void truncate(std::uint64_t size);
   void sync();
+  // Nobody but the owner can read it, whatever it was before.
+  void make_private();
   // False if another process (or another PosixFile) holds it. Let go when closed, however the process ends.
   bool try_lock();
 

@@ -1,42 +1,24 @@
 #include "runners/remote/curl_handle.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <stdexcept>
-#include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "prompts/input_error.h"
+#include "runners/remote/url.h"
 #include "runners/remote/wire_format.h"
 
 namespace gpqa {
-namespace {
-
-using CurlUrl = std::unique_ptr<CURLU, CurlDelete<&curl_url_cleanup>>;
-
 void start_curl_once() {
   static const CURLcode started = curl_global_init(CURL_GLOBAL_ALL);
   if (started != CURLE_OK) {
     throw std::runtime_error(fmt::format("libcurl can't start: {}", curl_easy_strerror(started)));
   }
 }
-
-std::string url_part(CURLU* url, CURLUPart part) {
-  char* text = nullptr;
-  if (curl_url_get(url, part, &text, 0) != CURLUE_OK) {
-    return "";
-  }
-  std::string copy = text;
-  curl_free(text);
-  return copy;
-}
-
-bool is_loopback(std::string_view host) {
-  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
-}
-
-}  // namespace
 
 CurlEasy make_easy() {
   start_curl_once();
@@ -57,27 +39,22 @@ CurlMulti make_multi() {
 }
 
 std::string base_url(const std::string& url) {
-  start_curl_once();
-  const CurlUrl parsed(curl_url());
-  const bool ok = curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) == CURLUE_OK;
-  const std::string scheme = ok ? url_part(parsed.get(), CURLUPART_SCHEME) : "";
-  if (scheme != "http" && scheme != "https") {
+  const auto parsed = parse_url(url);
+  if (!parsed) {
     throw InputError(
         fmt::format("server \"{}\": not an address; expected something like http://127.0.0.1:8099", url));
   }
-  if (!url_part(parsed.get(), CURLUPART_USER).empty() ||
-      !url_part(parsed.get(), CURLUPART_PASSWORD).empty()) {
+  if (!parsed->user.empty() || !parsed->password.empty()) {
     throw InputError(
         "server: a user or password in the address would end up in records; give a key by --api-key-env");
   }
-  std::string path = url_part(parsed.get(), CURLUPART_PATH);
+  std::string path = parsed->path;
   for (const std::string_view tail : {"/", "/chat/completions", "/v1", "/"}) {
     if (path.ends_with(tail)) {
       path.resize(path.size() - tail.size());
     }
   }
-  const std::string port = url_part(parsed.get(), CURLUPART_PORT);
-  return scheme + "://" + url_part(parsed.get(), CURLUPART_HOST) + (port.empty() ? "" : ":" + port) + path;
+  return parsed->scheme + "://" + parsed->host + (parsed->port.empty() ? "" : ":" + parsed->port) + path;
 }
 
 void apply_common(CURL* easy, const HttpOptions& options, const std::string& base, const std::string& path) {
@@ -87,9 +64,8 @@ void apply_common(CURL* easy, const HttpOptions& options, const std::string& bas
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout_s * 1000));
-  const CurlUrl parsed(curl_url());
-  curl_url_set(parsed.get(), CURLUPART_URL, base.c_str(), 0);
-  if (is_loopback(url_part(parsed.get(), CURLUPART_HOST))) {
+  const auto parsed = parse_url(base);
+  if (parsed && is_loopback(parsed->host)) {
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
   }
 }
@@ -110,17 +86,29 @@ CurlHeaders request_headers(const HttpOptions& options, bool json_body) {
   return CurlHeaders(list);
 }
 
-std::string describe_failure(CURL* easy, const std::string& base, CURLcode code, const char* details) {
+void keep_header(std::map<std::string, std::string>& headers, std::string_view line) {
+  const auto colon = line.find(':');
+  if (colon == std::string_view::npos) {
+    return;
+  }
+  std::string name(line.substr(0, colon));
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const auto begin = std::min(line.find_first_not_of(" \t", colon + 1), line.size());
+  const auto end = line.find_last_not_of(" \t\r\n");
+  headers[std::move(name)] =
+      end == std::string_view::npos || end < begin ? "" : std::string(line.substr(begin, end - begin + 1));
+}
+
+std::string describe_failure(CURL* easy, const std::string& base, CURLcode code, const char* details,
+                             std::string_view look_at) {
   const std::string why = readable(*details != '\0' ? details : curl_easy_strerror(code), 300);
   switch (code) {
     case CURLE_COULDNT_CONNECT: {
       long os_error = 0;
       curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
       const std::string reason = os_error == ECONNREFUSED ? "connection refused" : why;
-      return fmt::format(
-          "no answer from {}: {}. Is llama-server running there? Does it listen on that address "
-          "and port (--host, --port)?",
-          base, reason);
+      return fmt::format("no answer from {}: {}. {}", base, reason, look_at);
     }
     case CURLE_COULDNT_RESOLVE_HOST:
       return fmt::format("{}: {}. Is the name right?", base, why);

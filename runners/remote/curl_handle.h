@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <curl/curl.h>
 
@@ -23,6 +25,8 @@ using CurlEasy = std::unique_ptr<CURL, CurlDelete<&curl_easy_cleanup>>;
 using CurlMulti = std::unique_ptr<CURLM, CurlDelete<&curl_multi_cleanup>>;
 using CurlHeaders = std::unique_ptr<curl_slist, CurlDelete<&curl_slist_free_all>>;
 
+void start_curl_once();  // throws std::runtime_error if libcurl can't
+
 CurlEasy make_easy();    // throws std::runtime_error if libcurl can't
 CurlMulti make_multi();  // likewise
 
@@ -34,8 +38,14 @@ void apply_common(CURL* easy, const HttpOptions& options, const std::string& bas
 // "Authorization: Bearer" where there is a key, and the content type of a JSON body.
 CurlHeaders request_headers(const HttpOptions& options, bool json_body);
 
+// Keeps "Name: value", the name in lower case; the last of its name counts. Other lines are no header.
+void keep_header(std::map<std::string, std::string>& headers, std::string_view line);
+
 // What a failed transfer means, in words: who didn't answer, why, what to look at.
-std::string describe_failure(CURL* easy, const std::string& base, CURLcode code, const char* details);
+std::string describe_failure(CURL* easy, const std::string& base, CURLcode code, const char* details,
+                             std::string_view look_at =
+                                 "Is llama-server running there? Does it listen on "
+                                 "that address and port (--host, --port)?");
 
 // libcurl keeps all headers of an answer; a server of ours sends a dozen.
 constexpr std::size_t kMaxHeaderBytes = 256u << 10;

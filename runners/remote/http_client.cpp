@@ -1,8 +1,6 @@
 #include "runners/remote/http_client.h"
 
-#include <algorithm>
 #include <array>
-#include <cctype>
 #include <string_view>
 #include <utility>
 
@@ -38,17 +36,7 @@ struct Receiver {
       receiver.too_long = true;
       return 0;
     }
-    const auto colon = line.find(':');
-    if (colon != std::string_view::npos) {
-      std::string name(line.substr(0, colon));
-      std::transform(name.begin(), name.end(), name.begin(),
-                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-      const auto begin = std::min(line.find_first_not_of(" \t", colon + 1), line.size());
-      const auto end = line.find_last_not_of(" \t\r\n");
-      receiver.response.headers[std::move(name)] = end == std::string_view::npos || end < begin
-                                                       ? ""
-                                                       : std::string(line.substr(begin, end - begin + 1));
-    }
+    keep_header(receiver.response.headers, line);
     return size * count;
   }
 };
