@@ -35,8 +35,7 @@ std::string read_file(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) {
     throw InputError(
-        fmt::format("data set {}: {}. Give a gpqa_diamond.csv (gated: accept the terms of Idavidrein/gpqa on "
-                    "the Hugging Face hub)",
+        fmt::format("data set {}: {}. Give a gpqa_diamond.csv (gated; `gpqa dataset fetch` downloads it)",
                     path.string(), std::generic_category().message(errno)));
   }
   // Read in pieces: what is no plain file has no size to ask for.
@@ -98,8 +97,7 @@ std::optional<std::size_t> find_column(const std::vector<std::string>& columns, 
 
 }  // namespace
 
-Dataset load_dataset(const std::filesystem::path& path) {
-  const std::string text = read_file(path);
+Dataset parse_dataset(std::string_view text, const std::filesystem::path& path) {
   auto records = parse_csv(text, path.string());
   if (records.empty()) {
     throw FormatError(path.string(), "1", "the file is empty; expected a header of GPQA's columns");
@@ -110,20 +108,24 @@ Dataset load_dataset(const std::filesystem::path& path) {
   dataset.sha256 = sha256_hex(text);
   dataset.columns = pandas_names(std::move(records.front().fields));
 
+  std::vector<std::string> missing;
   const auto required = [&](std::string_view name) {
     const auto column = find_column(dataset.columns, name);
     if (!column) {
-      throw FormatError(path.string(), "1",
-                        fmt::format("no column \"{}\" among the {} of the header; expected gpqa_diamond.csv, "
-                                    "gpqa_main.csv or gpqa_extended.csv with its columns as published",
-                                    name, dataset.columns.size()));
+      missing.push_back(fmt::format("\"{}\"", name));
     }
-    return *column;
+    return column.value_or(0);
   };
   const auto text_column = required("Question");
   const auto correct_column = required("Correct Answer");
   const std::array incorrect_columns = {required("Incorrect Answer 1"), required("Incorrect Answer 2"),
                                         required("Incorrect Answer 3")};
+  if (!missing.empty()) {
+    throw FormatError(path.string(), "1",
+                      fmt::format("no column {} among the {} of the header; expected gpqa_diamond.csv, "
+                                  "gpqa_main.csv or gpqa_extended.csv with its columns as published",
+                                  fmt::join(missing, ", "), dataset.columns.size()));
+  }
   const auto id_column = find_column(dataset.columns, "Record ID");
   const auto domain_column = find_column(dataset.columns, "High-level domain");
   const auto subdomain_column = find_column(dataset.columns, "Subdomain");
@@ -162,6 +164,10 @@ Dataset load_dataset(const std::filesystem::path& path) {
     dataset.cells.push_back(std::move(cells));
   }
   return dataset;
+}
+
+Dataset load_dataset(const std::filesystem::path& path) {
+  return parse_dataset(read_file(path), path);
 }
 
 }  // namespace gpqa

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "prompts/question.h"
@@ -21,5 +22,7 @@ struct Dataset {
 // Throws FormatError (with line and row) for a missing column, a row of another width (pandas would pad it),
 // an unclosed quote, a NUL, invalid UTF-8, no rows, or more than any GPQA file holds.
 Dataset load_dataset(const std::filesystem::path& path);
+// The same from the bytes themselves; `path` is what errors name.
+Dataset parse_dataset(std::string_view text, const std::filesystem::path& path);
 
 }  // namespace gpqa
