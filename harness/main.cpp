@@ -1,7 +1,7 @@
 // harness/: the command line. Only here is anything printed, and only here does the program end.
-#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,13 +27,16 @@ int complain(const char* text, ExitCode code) {
 }
 
 // CLI11 would only say that a command is missing.
-void check_command(const CLI::App& app, const std::string& word) {
-  if (word.empty() || word[0] == '-') return;
+void check_command(const CLI::App& app, std::span<char* const> words) {
+  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+  if (commands.empty() || words.empty() || words[0][0] == '\0' || words[0][0] == '-') return;
+  const std::string word = words[0];
   std::vector<std::string> known;
-  for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; }))
+  for (const auto* command : commands) {
+    if (command->get_name() == word) return check_command(*command, words.subspan(1));
     known.push_back(command->get_name());
-  if (std::find(known.begin(), known.end(), word) == known.end())
-    throw InputError(fmt::format("unknown command '{}'{}", word, suggestion(word, known)));
+  }
+  throw InputError(fmt::format("unknown command '{}'{}", word, suggestion(word, known)));
 }
 
 int run_command_line(int argc, char** argv) {
@@ -46,9 +49,10 @@ int run_command_line(int argc, char** argv) {
   app.footer(
       "gpqa COMMAND --help explains each. A first run:\n"
       "  gpqa run --dataset gpqa_diamond.csv --server http://127.0.0.1:8099 --name 128e");
-  const Command commands[] = {add_run(app),    add_compare(app),  add_show(app),    add_rescore(app),
-                              add_export(app), add_profiles(app), add_prompts(app), add_extract(app)};
-  check_command(app, argc > 1 ? argv[1] : "");
+  const Command commands[] = {add_run(app),     add_compare(app), add_show(app),
+                              add_rescore(app), add_export(app),  add_profiles(app),
+                              add_prompts(app), add_extract(app), add_dataset(app)};
+  check_command(app, std::span(argv, static_cast<std::size_t>(argc)).subspan(argc > 0 ? 1 : 0));
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {

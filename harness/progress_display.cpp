@@ -21,11 +21,6 @@ double now_s() {
   return Seconds(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-bool can_redraw() {
-  const char* term = std::getenv("TERM");
-  return isatty(STDERR_FILENO) != 0 && term != nullptr && std::string_view(term) != "dumb";
-}
-
 std::size_t columns() {
   winsize size{};
   if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
@@ -33,6 +28,11 @@ std::size_t columns() {
 }
 
 }  // namespace
+
+bool can_redraw() {
+  const char* term = std::getenv("TERM");
+  return isatty(STDERR_FILENO) != 0 && term != nullptr && std::string_view(term) != "dumb";
+}
 
 ProgressDisplay::ProgressDisplay(const std::string& name, std::int64_t total, const RunRecord& run)
     : name_(terminal_escape(name)), meter_(total, run, now_s()), terminal_(can_redraw()), shown_at_(now_s()) {

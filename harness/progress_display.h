@@ -8,6 +8,9 @@
 
 namespace gpqa {
 
+// stderr is a terminal that can go back to the start of its line.
+bool can_redraw();
+
 class ProgressDisplay final : public EvaluationObserver {
  public:
   ProgressDisplay(const std::string& name, std::int64_t total, const RunRecord& run);

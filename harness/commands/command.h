@@ -32,5 +32,6 @@ Command add_export(CLI::App& root);
 Command add_profiles(CLI::App& root);
 Command add_prompts(CLI::App& root);
 Command add_extract(CLI::App& root);
+Command add_dataset(CLI::App& root);
 
 }  // namespace gpqa
