@@ -113,7 +113,7 @@ class Download {
     }
     return hub_get(easy_.get(), request, [&](const HubResponse& response, std::string_view piece) {
       if (!begun_ && !begin(response)) return false;
-      too_large_ = too_large_ || piece.size() > options_.limits.max_bytes - part_.size();
+      too_large_ = too_large_ || part_.size() + piece.size() > options_.limits.max_bytes;
       if (too_large_) return false;
       part_.append(piece);
       if (options_.on_progress) options_.on_progress(part_.size(), total_);
@@ -136,7 +136,7 @@ class Download {
     const auto etag = response.header("etag");
     if (response.status == 206) {
       const auto range = parse_content_range(response.header("content-range"));
-      stale_ = !range || range->first != part_.size() || etag != part_.etag();
+      stale_ = !range || range->first != part_.size() || range->total < range->first || etag != part_.etag();
       total_ = range ? std::optional(range->total) : std::nullopt;
     } else {
       part_.start(etag);
