@@ -558,6 +558,7 @@ Json canonical(const TrialRecord& record) {
   Json json = to_json(record);
   json.erase("timing");
   json.erase("server_id");
+  json.erase("retries");
   json["transcript"].erase("offset");
   json["transcript"].erase("bytes");
   return json;

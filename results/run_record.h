@@ -65,9 +65,9 @@ struct TrialRecord {
   std::string error;
   Score score;
   TokenCounts tokens;
-  std::uint32_t retries = 0;
-  Timing timing;          // not canonical
-  std::string server_id;  // not canonical
+  std::uint32_t retries = 0;  // not canonical
+  Timing timing;              // not canonical
+  std::string server_id;      // not canonical
   std::string sampling_mismatch;
   std::uint64_t transcript_offset = 0;  // bytes into transcripts.jsonl; not canonical
   std::uint64_t transcript_bytes = 0;   // of its line, newline included; not canonical
@@ -117,7 +117,8 @@ Transcript transcript_from_json(const nlohmann::ordered_json& json);
 // file, url, model path, the folder in a model id), `reference`, and words about other fields (assumptions,
 // notes).
 nlohmann::ordered_json identity(const Manifest& manifest);
-// The record less timing, server id and the place of its transcript.
+// The record less timing, server id, retries and the place of its transcript: what came of the trial,
+// whatever befell the run.
 nlohmann::ordered_json canonical(const TrialRecord& record);
 
 }  // namespace gpqa

@@ -388,11 +388,13 @@ TEST_CASE("The identity leaves out times, places, labels of the table, and words
   CHECK(identity(manifest).at("sampling.min_p") == 0.05);
 }
 
-TEST_CASE("A canonical record leaves out timing, server and the transcript's place, and nothing else") {
+TEST_CASE(
+    "A canonical record leaves out timing, server, retries and the transcript's place, and nothing else") {
   const TrialRecord record = sample_record(1);
   TrialRecord again = record;
   again.timing = {};
   again.server_id = "other";
+  again.retries = 7;
   again.transcript_offset = 99;
   again.transcript_bytes = 3;
   CHECK(canonical(again) == canonical(record));

@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "runners/model_files/gguf_reader.h"
 #include "tests/support/fixed_answer_server.h"
 
 namespace {
@@ -19,6 +20,10 @@ int serve(int argc, char** argv) {
   bool no_thinking = false, plain = false, ignore_stdin = false;
   CLI::App app("Speaks llama-server's HTTP and says fixed answers");
   app.add_option("--port", options.port, "0: a free one");
+  std::string host = "127.0.0.1";
+  app.add_option("--host", host, "only the loopback")->check(CLI::IsMember({"127.0.0.1"}));
+  app.add_option("-m,--model", options.model.path, "a GGUF: shown as what is served")
+      ->check(CLI::ExistingFile);
   app.add_option("--answers", options.answers, "JSON lines {prompt, content, reasoning?, finish_reason?}")
       ->check(CLI::ExistingFile);
   app.add_option("--deltas", options.deltas, "every answer has as many words");
@@ -38,6 +43,14 @@ int serve(int argc, char** argv) {
   sigaddset(&ends, SIGTERM);
   sigaddset(&ends, SIGINT);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  if (app.count("--model") > 0) {
+    const auto header = gpqa::read_gguf_header(options.model.path);
+    options.model.n_params = static_cast<std::int64_t>(header.n_params());
+    options.model.bytes = static_cast<std::int64_t>(header.tensor_bytes());
+    if (const auto tokens = header.metadata.find("tokenizer.ggml.tokens"); tokens != header.metadata.end())
+      options.model.n_vocab = static_cast<std::int64_t>(std::get<gpqa::GgufArray>(tokens->second).count);
+    options.model.id = options.model.path.substr(options.model.path.rfind('/') + 1);
+  }
   options.model.gemma4 = !plain;
   options.model.thinks = !no_thinking;
   options.forced = gpqa::test::Json::parse(forced);

@@ -212,6 +212,7 @@ Json models(const ModelCard& card) {
   model["meta"]["n_ctx"] = card.n_ctx;
   model["meta"]["n_params"] = card.n_params;
   model["meta"]["size"] = card.bytes;
+  model["meta"]["n_vocab"] = card.n_vocab;
   model["meta"]["ftype"] = card.ftype;
   json["models"][0]["name"] = json["models"][0]["model"] = card.id;
   return json;

@@ -37,6 +37,7 @@ struct ModelCard {
   std::string build = "b11434-fixed";
   std::int64_t n_params = 8999750;
   std::int64_t bytes = 5977368;
+  std::int64_t n_vocab = 262144;
   bool gemma4 = true;  // its template thinks; else a plain one that can't
   std::int64_t slots = 1;
   std::int64_t n_ctx = 32768;  // of a slot
