@@ -37,10 +37,12 @@ Endpoint::Endpoint(Server server)
       base_(base_url(server_.http.url)),
       limit_(static_cast<std::size_t>(std::max<std::int64_t>(server_.info.concurrency, 1))) {}
 
-void Endpoint::lower_limit(Clock::time_point request_started) {
-  if (request_started < limit_since_) return;
+bool Endpoint::lower_limit(Clock::time_point request_started) {
+  if (request_started < limit_since_) return true;
+  if (limit_ == 1) return false;
   limit_ = std::max<std::size_t>(limit_ / 2, 1);
   limit_since_ = Clock::now();
+  return true;
 }
 
 void Endpoint::doubt(std::string why) {

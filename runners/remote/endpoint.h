@@ -35,9 +35,10 @@ class Endpoint {
   std::size_t limit() const { return state_ == State::up ? limit_ : 0; }
   std::size_t running = 0;
 
-  // The slots' shared context ran full: fewer at a time from now on. All running requests die of it at once,
-  // so only those begun since the last cut are news.
-  void lower_limit(Clock::time_point request_started);
+  // The context that the slots share ran full while a request ran: fewer at a time from now on. All running
+  // requests die of it at once, so only those begun since the last cut are news. False if that request ran
+  // alone: then it was its own answer that filled the context.
+  bool lower_limit(Clock::time_point request_started);
   // Nothing, or a 503, came of a request: to be looked at before it is given another one.
   void doubt(std::string why);
   void answered() { restarts_in_a_row_ = 0; }

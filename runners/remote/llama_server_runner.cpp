@@ -294,15 +294,14 @@ class RemoteRun {
   void settle_error(Attempt& attempt, const ServerError& error, std::optional<double> retry_after_s) {
     const std::string text = fmt::format("HTTP {}: {}", error.code, error.message);
     switch (classify(error)) {
-      case ErrorClass::lost_parse: {
-        Completion completion = completion_of(attempt);
-        completion.outcome = Outcome::lost_parse;
-        completion.error = text;
-        hand_over(attempt, std::move(completion));
+      case ErrorClass::lost_parse:
+        deliver_as(Outcome::lost_parse, text, attempt);
         return;
-      }
       case ErrorClass::context_pool:
-        attempt.server->lower_limit(attempt.transfer->started());
+        if (!attempt.server->lower_limit(attempt.transfer->started())) {
+          deliver_as(Outcome::context_full, text, attempt);
+          return;
+        }
         try_again(attempt, text, retry_after_s);
         return;
       case ErrorClass::transient:
@@ -346,6 +345,14 @@ class RemoteRun {
     attempt.transfer->take_answer().finish(options_.sampling, attempt.job.asked,
                                            attempt.server->info().slot_context, completion);
     return completion;
+  }
+
+  // A result, though the server calls it an error: with what had come of it.
+  void deliver_as(Outcome outcome, const std::string& error, Attempt& attempt) {
+    Completion completion = completion_of(attempt);
+    completion.outcome = outcome;
+    completion.error = error;
+    hand_over(attempt, std::move(completion));
   }
 
   void deliver(Attempt& attempt) {

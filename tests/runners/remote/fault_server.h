@@ -81,7 +81,9 @@ class FaultServer {
   int most_at_once() const { return most_at_once_; }
   bool kept_open() const { return kept_open_; }  // a client did not close where it should have
 
-  // Its health and what it serves are not told any more, or again.
+  // What it says to /health, /props and /v1/models. Before the first request.
+  void tell(const std::string& json) { told_ = json; }
+  // It says nothing there any more, or again.
   void be_unwell(bool unwell) { unwell_ = unwell; }
 
  private:
@@ -108,7 +110,7 @@ class FaultServer {
     const std::string body = read_request(fd);
     if (body == kGet) {
       if (!unwell_) {
-        Connection(fd, kept_open_).send(ok_page(R"({"status":"ok"})"));
+        Connection(fd, kept_open_).send(ok_page(told_));
       }
     } else if (!body.empty()) {
       const int now = ++at_once_;
@@ -144,6 +146,7 @@ class FaultServer {
   }
 
   Script script_;
+  std::string told_ = R"({"status":"ok"})";
   int listener_ = -1;
   int port_ = 0;
   std::atomic<bool> stopping_ = false;
