@@ -1,4 +1,5 @@
 // The TOML side of plan.h.
+#include <algorithm>
 #include <limits>
 
 #include <fmt/format.h>
@@ -15,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kLargestPlan = 1u << 20;  // bytes
+constexpr std::ptrdiff_t kMostPoints = 4096;
 constexpr std::int64_t kInt64Max = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMostExperts = 1 << 20;
 
@@ -146,6 +148,9 @@ struct Reader {
 }  // namespace
 
 Plan parse_plan(std::string_view toml, const fs::path& file) {
+  // Each point of a key a.b.c nests one table more, and toml++ recurses where it destroys them.
+  if (std::count(toml.begin(), toml.end(), '.') > kMostPoints)
+    throw FormatError(file.string(), "", fmt::format("more than {} points; expected a plan", kMostPoints));
   try {
     const auto table = toml::parse(toml, file.string());
     return Reader{file}.plan(TomlTable(table, file.string(), ""));

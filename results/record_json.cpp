@@ -529,8 +529,12 @@ std::string greedy_tokens(const std::string& fingerprint) {
   const Json print = Json::parse(fingerprint, nullptr, false);
   if (!print.is_object() || !print.contains("tokens") || !print["tokens"].is_array()) return fingerprint;
   Json ids = Json::array();
-  for (const Json& token : print["tokens"])
-    if (token.is_object()) ids.push_back(token.value("id", Json()));
+  for (const Json& token : print["tokens"]) {
+    if (!token.is_object()) continue;
+    const auto id = token.find("id");
+    // Nothing else is copied: nlohmann recurses, and a hostile file nests as deep as it likes.
+    ids.push_back(id != token.end() && id->is_number() ? *id : Json());
+  }
   return ids.dump();
 }
 

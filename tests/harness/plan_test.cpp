@@ -161,6 +161,12 @@ TEST_CASE("what isn't TOML says where") {
   CHECK(refusal("x = " + std::string(100000, '[')) != "accepted");
 }
 
+TEST_CASE("keys that nest without end are refused before they are read") {
+  std::string deep = "[a";
+  for (int i = 0; i < 500000; ++i) deep += ".a";
+  CHECK_THAT(refusal(deep + "]"), Catch::Contains("more than 4096 points"));
+}
+
 TEST_CASE("a server that gpqa starts is planned by command, model, flags and port") {
   const auto plan = parsed(R"(
 [server]

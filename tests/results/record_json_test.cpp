@@ -232,6 +232,9 @@ TEST_CASE("A fingerprint counts by its greedy tokens") {
   CHECK(identity(manifest) == first);
   manifest.runner.fingerprint = R"({"prompt":"p","tokens":[{"id":5,"top":[[5,-0.102]]},{"id":8,"top":[]}]})";
   CHECK(identity(manifest) != first);
+  manifest.runner.fingerprint =
+      "{\"tokens\":[{\"id\":" + std::string(200000, '[') + std::string(200000, ']') + "}]}";
+  CHECK(identity(manifest)["runner.fingerprint"] == "[null]");
 }
 
 TEST_CASE("The record reader accepts only JSON, and reads it as a JSON library does") {
