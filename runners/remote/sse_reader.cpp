@@ -13,8 +13,15 @@ std::size_t line_end(std::string_view bytes) {
 
 }  // namespace
 
+void SseReader::check_bound(std::size_t bytes, std::string_view what) const {
+  if (bytes > max_event_bytes_) {
+    throw SseError(std::string(what) + " of more than " + std::to_string(max_event_bytes_) + " bytes");
+  }
+}
+
 bool SseReader::end_line(std::string_view line, const std::function<bool(std::string_view)>& on_event) {
   constexpr std::string_view kData = "data";
+  check_bound(line.size(), "a line");  // also of one that came at once: fragments decide nothing
   if (line.empty()) {
     const bool go_on = !has_data_ || on_event(data_);
     data_.clear();
@@ -34,9 +41,7 @@ bool SseReader::end_line(std::string_view line, const std::function<bool(std::st
   }
   data_.append(value);
   has_data_ = true;
-  if (data_.size() > max_event_bytes_) {
-    throw SseError("an event of more than " + std::to_string(max_event_bytes_) + " bytes");
-  }
+  check_bound(data_.size(), "an event");
   return true;
 }
 
@@ -51,9 +56,7 @@ void SseReader::feed(std::string_view bytes, const std::function<bool(std::strin
     const auto end = line_end(bytes);
     if (end == std::string_view::npos) {
       line_.append(bytes);
-      if (line_.size() > max_event_bytes_) {
-        throw SseError("a line of more than " + std::to_string(max_event_bytes_) + " bytes");
-      }
+      check_bound(line_.size(), "a line");
       return;
     }
     bool go_on = true;

@@ -9,7 +9,7 @@
 
 namespace gpqa {
 
-// An event beyond the bound: no server of ours sends one.
+// An event, or a line, beyond the bound: no server of ours sends one.
 class SseError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -28,6 +28,7 @@ class SseReader {
   bool inside_event() const { return !line_.empty() || has_data_; }
 
  private:
+  void check_bound(std::size_t bytes, std::string_view what) const;
   bool end_line(std::string_view line, const std::function<bool(std::string_view)>& on_event);
 
   std::size_t max_event_bytes_;

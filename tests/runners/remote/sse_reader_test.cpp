@@ -101,6 +101,8 @@ TEST_CASE("SSE: an endless line or event is refused, not kept") {
   SseReader reader(1000);
   const auto ignore = [](std::string_view) { return true; };
   CHECK_THROWS_AS(reader.feed("data: " + std::string(2000, 'x'), ignore), SseError);
+  SseReader at_once(1000);
+  CHECK_THROWS_AS(at_once.feed(": " + std::string(2000, 'x') + "\n", ignore), SseError);
   SseReader lines(1000);
   std::string many;
   for (int i = 0; i < 300; ++i) {
