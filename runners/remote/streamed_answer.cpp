@@ -79,8 +79,8 @@ void StreamedAnswer::add(std::string_view data, const std::function<void(std::st
   }
   truncated_ = truncated_ || chunk.truncated;
   if (chunk.generation_settings) {
-    const auto settings = Json::parse(*chunk.generation_settings, nullptr, false);
-    sampled_with_ = settings.is_object() ? sampled_with(settings).dump() : "";
+    const auto used = sampled_with(Json::parse(*chunk.generation_settings, nullptr, false));
+    sampled_with_ = used.empty() ? "" : used.dump();
   }
   if (!chunk.finish_reason.empty()) {
     finish_reason_ = std::move(chunk.finish_reason);

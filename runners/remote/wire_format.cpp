@@ -148,7 +148,7 @@ ErrorClass classify(const ServerError& error) {
 }
 
 Json sampled_with(const Json& generation_settings) {
-  Json used;
+  Json used = Json::object();
   if (!generation_settings.is_object()) {
     return used;
   }

@@ -200,10 +200,12 @@ TEST_CASE("a hostile chunk is a fault in words, never a crash") {
   }
 }
 
-TEST_CASE("settings of another shape are kept out of the record") {
+TEST_CASE("settings of another shape, or without a field of ours, are kept out of the record") {
+  const std::string settings = GENERATE(as<std::string>{}, "[1]", "{}", R"({"n_keep":0})");
   StreamedAnswer answer;
   answer.add(R"({"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}],
-                "__verbose":{"generation_settings":[1]}})",
+                "__verbose":{"generation_settings":)" +
+                 settings + "}}",
              [](std::string_view) {});
   SamplingConfig sampling;
   Completion completion;
