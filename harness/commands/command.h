@@ -33,5 +33,6 @@ Command add_profiles(CLI::App& root);
 Command add_prompts(CLI::App& root);
 Command add_extract(CLI::App& root);
 Command add_dataset(CLI::App& root);
+Command add_doctor(CLI::App& root);
 
 }  // namespace gpqa

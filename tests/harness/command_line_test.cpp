@@ -23,8 +23,8 @@ TEST_CASE("help teaches each command with an example") {
   const Shell gpqa;
   CHECK(gpqa("--version").out == "gpqa " GPQA_VERSION "\n");
   CHECK(gpqa("--help").code == 0);
-  for (const char* command :
-       {"run", "compare", "show", "rescore", "export", "profiles", "prompts", "extract", "dataset"}) {
+  for (const char* command : {"run", "compare", "show", "rescore", "export", "profiles", "prompts", "extract",
+                              "dataset", "doctor"}) {
     const auto help = gpqa(std::string(command) + " --help");
     INFO(command);
     CHECK(help.code == 0);
