@@ -48,7 +48,9 @@ struct Shell {
   Result wait(pid_t pid) const {
     int status = 0;
     waitpid(pid, &status, 0);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents(out()), contents(err())};
+    // As shells say it: 128 and the signal.
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return {code, contents(out()), contents(err())};
   }
 
   std::string write(const std::string& name, const std::string& text) const {
