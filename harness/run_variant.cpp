@@ -13,6 +13,7 @@
 #include "prompts/input_error.h"
 #include "prompts/sha256.h"
 #include "results/inert_text.h"
+#include "results/posix_file.h"
 #include "results/run_files.h"
 #include "results/run_journal.h"
 #include "results/summary.h"
@@ -127,6 +128,10 @@ VariantResult run_variant(const PreparedPlan& prepared, const VariantPlan& varia
       return {};
     }
   }
+
+  // A folder that can't be written, or that another run has, is said before a server is asked anything.
+  make_private_folder(folder);
+  { const auto lock = lock_folder(folder); }
 
   // From here on a Ctrl-C ends everything in order. Made before there are other threads.
   InterruptGuard interrupt("gpqa: stopping; the answers so far are kept (once more: leave at once)");

@@ -53,7 +53,9 @@ void announce(const PreparedPlan& prepared) {
 }
 
 int run(const RunOptions& options) {
-  std::signal(SIGPIPE, SIG_IGN);  // a server that hangs up is an error to handle, not an end
+  // A server that hangs up, a file beyond a limit: errors to handle, not an end.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   const auto prepared = prepare(options);
   announce(prepared);
   std::int64_t failed = 0;

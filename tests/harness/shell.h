@@ -29,14 +29,17 @@ inline std::string contents(const std::filesystem::path& path) {
 struct Shell {
   gpqa::TemporaryFolder folder;
 
-  Result operator()(const std::string& arguments, const std::string& input = "/dev/null") const {
-    return wait(start(arguments, input));
+  Result operator()(const std::string& arguments, const std::string& input = "/dev/null",
+                    const std::string& first = "") const {
+    return wait(start(arguments, input, first));
   }
 
-  // The program itself, not a shell around it: signals reach it.
-  pid_t start(const std::string& arguments, const std::string& input = "/dev/null") const {
-    const auto command = "cd " + folder.path().string() + " && exec " + gpqa::shell_quote(GPQA_BINARY) + " " +
-                         arguments + " <" + input + " >" + out() + " 2>" + err();
+  // The program itself, not a shell around it: signals reach it. `first`: what the shell does before.
+  pid_t start(const std::string& arguments, const std::string& input = "/dev/null",
+              const std::string& first = "") const {
+    const auto command = first + "cd " + folder.path().string() + " && exec " +
+                         gpqa::shell_quote(GPQA_BINARY) + " " + arguments + " <" + input + " >" + out() +
+                         " 2>" + err();
     const pid_t pid = fork();
     if (pid == 0) {
       execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
