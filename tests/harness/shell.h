@@ -1,6 +1,7 @@
 // Runs the program as people do, and keeps what it says.
 #pragma once
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -40,8 +41,16 @@ struct Shell {
     const auto command = first + "cd " + folder.path().string() + " && exec " +
                          gpqa::shell_quote(GPQA_BINARY) + " " + arguments + " <" + input + " >" + out() +
                          " 2>" + err();
+    // A signal that comes between fork and exec is for the program, not for Catch's handler.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     const pid_t pid = fork();
+    if (pid != 0) pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (pid == 0) {
+      for (const int number : {SIGINT, SIGTERM}) std::signal(number, SIG_DFL);
+      sigprocmask(SIG_SETMASK, &before, nullptr);
       execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
       _exit(127);
     }
