@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -207,6 +208,7 @@ void ServerProcess::start() {
                    report[1],
                    log,
                    static_cast<int>(options_.stop_grace_s * 1000)};
+  std::fflush(nullptr);  // else the keeper would hold a copy of what we have not written yet
   // Signals wait until the keeper has said what becomes of them.
   sigset_t all;
   sigset_t before;

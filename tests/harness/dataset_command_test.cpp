@@ -26,8 +26,7 @@ Result without_token(Result result) {
 }
 
 TEST_CASE("dataset fetch downloads, says what came, and doesn't ask twice") {
-  FakeHub hub;
-  hub.bytes = contents(kSyntheticCsv);
+  FakeHub hub(contents(kSyntheticCsv));
   const Variable endpoint("HF_ENDPOINT", hub.hub.url().c_str());
   const Variable token("HF_TOKEN", FakeHub::kToken);
   const Shell gpqa;
@@ -56,8 +55,7 @@ TEST_CASE("dataset fetch downloads, says what came, and doesn't ask twice") {
 }
 
 TEST_CASE("dataset fetch takes the token from a file, and never shows it") {
-  FakeHub hub;
-  hub.bytes = contents(kSyntheticCsv);
+  FakeHub hub(contents(kSyntheticCsv));
   const Variable endpoint("HF_ENDPOINT", hub.hub.url().c_str());
   const Variable token("HF_TOKEN", nullptr);
   const Shell gpqa;
@@ -68,7 +66,10 @@ TEST_CASE("dataset fetch takes the token from a file, and never shows it") {
 
   const auto file = gpqa.write("token", std::string(FakeHub::kToken) + "\n");
   std::filesystem::permissions(file, std::filesystem::perms(0644));
-  hub.hub_errors = {{403, {{"X-Error-Message", std::string("\x1b[31m") + FakeHub::kToken}}}};
+  {
+    const auto lock = hub.hub.lock();
+    hub.hub_errors = {{403, {{"X-Error-Message", std::string("\x1b[31m") + FakeHub::kToken}}}};
+  }
   const auto terms = without_token(gpqa("dataset fetch --token-file token"));
   CHECK(terms.code == 2);
   CHECK_THAT(terms.err, Contains("accept the terms") && Contains("chmod 600") && !Contains("\x1b"));

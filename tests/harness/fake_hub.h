@@ -45,6 +45,8 @@ class LoopbackServer {
   LoopbackServer(const LoopbackServer&) = delete;
   LoopbackServer& operator=(const LoopbackServer&) = delete;
 
+  // No request is answered while it is held.
+  std::unique_lock<std::mutex> lock() const { return std::unique_lock(mutex_); }
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   std::vector<Asked> asked() const {
     const std::lock_guard lock(mutex_);
@@ -68,7 +70,11 @@ struct FakeHub {
     std::map<std::string, std::string> headers = {};
   };
 
-  // Set these before the first request, or between two.
+  FakeHub() = default;
+  explicit FakeHub(std::string file) : bytes(std::move(file)) {}
+
+  // Set these before the first request, or between two; under hub.lock() where the program asks, not this
+  // process.
   std::string bytes;
   std::string etag = "\"one\"";
   bool redirects = true;

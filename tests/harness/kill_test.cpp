@@ -49,10 +49,10 @@ void disturb(const Shell& gpqa, const std::string& line, int signal, std::mt1993
   const auto journal = gpqa.folder.path() / "runs/a/a/trials.jsonl";
   while (true) {
     const pid_t running = gpqa.start(line);
-    // Half of them in the middle of a burst of answers, half at any time from the start on.
-    if (random() % 2 == 0) {
+    // Most of them after an answer has come, the others at any time from the start on.
+    if (random() % 8 != 0) {
       const auto before = contents(journal).size();
-      for (int i = 0; i < 2000 && contents(journal).size() == before && kill(running, 0) == 0; ++i) {
+      for (int i = 0; i < 20'000 && contents(journal).size() == before && kill(running, 0) == 0; ++i) {
         int status = 0;
         if (waitpid(running, &status, WNOHANG | WNOWAIT) != 0) break;
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
