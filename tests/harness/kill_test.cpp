@@ -42,6 +42,12 @@ struct Killings {
   int inside = 0;  // between 1% and 99% of the run
 };
 
+// Without reaping it.
+bool has_ended(pid_t pid) {
+  siginfo_t info{};
+  return waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != 0;
+}
+
 // Runs `line` again and again, ended by `signal` at random moments, until it is done.
 void disturb(const Shell& gpqa, const std::string& line, int signal, std::mt19937& random,
              Killings& killings) {
@@ -52,11 +58,8 @@ void disturb(const Shell& gpqa, const std::string& line, int signal, std::mt1993
     // Most of them after an answer has come, the others at any time from the start on.
     if (random() % 8 != 0) {
       const auto before = contents(journal).size();
-      for (int i = 0; i < 20'000 && contents(journal).size() == before && kill(running, 0) == 0; ++i) {
-        int status = 0;
-        if (waitpid(running, &status, WNOHANG | WNOWAIT) != 0) break;
+      for (int i = 0; i < 20'000 && contents(journal).size() == before && !has_ended(running); ++i)
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      }
     }
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 250'000));
     if (killings.kills < kills_wanted()) kill(running, signal);
