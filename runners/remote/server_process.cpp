@@ -55,7 +55,7 @@ fs::path find_program(const std::string& name) {
   std::string_view left = path == nullptr ? "" : path;
   while (!left.empty()) {
     const auto end = std::min(left.find(':'), left.size());
-    if (const fs::path found = fs::path(left.substr(0, end)) / name; end > 0 && runnable(found)) return found;
+    if (fs::path found = fs::path(left.substr(0, end)) / name; end > 0 && runnable(found)) return found;
     left.remove_prefix(std::min(end + 1, left.size()));
   }
   throw InputError(fmt::format(
@@ -65,6 +65,7 @@ fs::path find_program(const std::string& name) {
 // Pointers into `texts`, ending in null, as exec wants them.
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> all;
+  all.reserve(texts.size() + 1);
   for (auto& text : texts) all.push_back(text.data());
   all.push_back(nullptr);
   return all;
@@ -78,7 +79,7 @@ std::vector<std::string> environment_with(const std::vector<std::pair<std::strin
     if (std::none_of(more.begin(), more.end(), [&](const auto& pair) { return pair.first == name; }))
       all.emplace_back(text);
   }
-  for (const auto& [name, value] : more) all.push_back(name + "=" + value);
+  for (const auto& [name, value] : more) all.push_back(fmt::format("{}={}", name, value));
   return all;
 }
 
