@@ -136,7 +136,10 @@ VariantResult run_variant(const PreparedPlan& prepared, const VariantPlan& varia
   // From here on a Ctrl-C ends everything in order. Made before there are other threads.
   InterruptGuard interrupt("gpqa: stopping; the answers so far are kept (once more: leave at once)");
   auto servers = open_servers(prepared, variant, folder, interrupt.token());
-  manifest.runner = servers.info;
+  LlamaServerOptions options;
+  options.sampling = plan.sampling;
+  LlamaServerRunner runner(std::move(options), std::move(servers.servers));
+  manifest.runner = runner.info();
   print_server(manifest.runner);
 
   RunJournal journal(folder, manifest, prepared.accept);
@@ -147,9 +150,6 @@ VariantResult run_variant(const PreparedPlan& prepared, const VariantPlan& varia
 
   VariantResult result;
   {
-    LlamaServerOptions options;
-    options.sampling = plan.sampling;
-    LlamaServerRunner runner(std::move(options), std::move(servers.servers));
     ProgressDisplay display(variant.name, static_cast<std::int64_t>(prepared.trials.size()), journal.run());
     evaluate(runner, pending, plan.sampling, journal, display, interrupt.token());
     result.interrupted = interrupt.interrupted();

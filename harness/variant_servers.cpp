@@ -10,7 +10,6 @@
 
 #include "prompts/input_error.h"
 #include "results/inert_text.h"
-#include "results/posix_file.h"
 #include "results/run_files.h"
 #include "runners/remote/server_audit.h"
 #include "runners/runner_errors.h"
@@ -109,19 +108,6 @@ void check_alike(const RunnerInfo& first, const RunnerInfo& other) {
         first.url, other.url, fmt::join(lines, "\n  - ")));
 }
 
-RunnerInfo merged(const std::vector<Server>& servers) {
-  RunnerInfo info = servers.front().info;
-  for (const auto& server : std::span(servers).subspan(1)) {
-    check_alike(info, server.info);
-    info.url += "," + server.info.url;
-    info.concurrency += server.info.concurrency;
-    info.notes.push_back(fmt::format("{} answers too: {} of its {} slots of {} tokens", server.info.url,
-                                     server.info.concurrency, server.info.slots, server.info.slot_context));
-    info.notes.insert(info.notes.end(), server.info.notes.begin(), server.info.notes.end());
-  }
-  return info;
-}
-
 }  // namespace
 
 VariantServers open_servers(const PreparedPlan& prepared, const VariantPlan& variant, const fs::path& folder,
@@ -134,7 +120,6 @@ VariantServers open_servers(const PreparedPlan& prepared, const VariantPlan& var
   if (variant.server.managed()) {
     const int port = free_port(variant.server.port);
     urls = {fmt::format("http://127.0.0.1:{}", port)};
-    make_private_folder(folder);
     all.process = std::make_unique<ServerProcess>(process_options(variant, port, folder / "server.log"));
     say(fmt::format("started {}; its log: {}", variant.server.command, all.process->log().string()));
     http.url = urls.front();
@@ -145,8 +130,8 @@ VariantServers open_servers(const PreparedPlan& prepared, const VariantPlan& var
     if (urls.size() > 1) say(fmt::format("server {}", url));
     all.servers.push_back({http, audit(prepared, variant, http), all.process.get()});
     all.servers.back().http.stop = {};  // a run ends its calls in order
+    check_alike(all.servers.front().info, all.servers.back().info);
   }
-  all.info = merged(all.servers);
   return all;
 }
 

@@ -15,12 +15,11 @@ namespace gpqa {
 struct VariantServers {
   std::unique_ptr<ServerProcess> process;  // of `servers`' only one, if it is ours
   std::vector<Server> servers;             // audited
-  RunnerInfo info;                         // for the manifest: the first one's, concurrency of all
 };
 
-// Starts what is to be started (its log goes to `folder`), waits until it has loaded its model, and audits.
-// Throws AuditRefused, also where several servers differ in what can change a score; TransportError;
-// InputError; Interrupted.
+// Starts what is to be started (its log goes to `folder`, which is there), waits until it has loaded its
+// model, and audits. Throws AuditRefused, also where several servers differ in what can change a score;
+// TransportError; InputError; Interrupted.
 VariantServers open_servers(const PreparedPlan& prepared, const VariantPlan& variant,
                             const std::filesystem::path& folder, const std::stop_token& stop);
 

@@ -81,31 +81,15 @@ class Examination {
 
   void read_lines() {
     if (!fs::exists(trials_path(folder_))) return;
-    const std::string text = read_whole_file(trials_path(folder_));
-    std::size_t number = 0;
-    for (std::size_t start = 0; start < text.size();) {
-      ++number;
-      const auto end = text.find('\n', start);
-      const auto line = std::string_view(text).substr(start, end - start);
-      const bool last = end == std::string::npos || end + 1 == text.size();
-      start = end == std::string::npos ? text.size() : end + 1;
-      const auto where = fmt::format("trials.jsonl:{}", number);
-      try {
-        auto record = parse_trial_record(line);
-        if (end == std::string::npos) {
-          find(Kind::mended, where, "its end is missing, as after a crash: that trial is asked again");
-        } else if (record.outcome == Outcome::cancelled) {
-          find(Kind::damage, where, "a cancelled trial is never recorded: the line is not kept");
-        } else {
-          take(number, std::move(record));
-        }
-      } catch (const InputError& error) {
-        if (last && !nlohmann::json::accept(line))
-          find(Kind::mended, where, "it is torn, as after a crash: that trial is asked again");
-        else
-          find(Kind::damage, where, fmt::format("no record ({}): that trial is lost", error.what()));
-      }
-    }
+    each_trial_line(read_whole_file(trials_path(folder_)), [&](TrialLine line) {
+      const auto where = fmt::format("trials.jsonl:{}", line.number);
+      if (line.torn)
+        find(Kind::mended, where, "it is torn, as after a crash: that trial is asked again");
+      else if (line.record)
+        take(line.number, std::move(*line.record));
+      else
+        find(Kind::damage, where, fmt::format("no record ({}): that trial is lost", line.error));
+    });
   }
 
   void take(std::size_t number, TrialRecord record) {
@@ -152,10 +136,7 @@ class Examination {
   void check_score(const std::string& where, const TrialRecord& record, const Transcript& transcript) {
     const auto now =
         score(transcript.content, transcript.choices, record.target, all_.manifest->flex_variant);
-    const auto same = [](const FilterResult& a, const FilterResult& b) {
-      return a.extracted == b.extracted && a.correct == b.correct;
-    };
-    if (!same(now.flexible, record.score.flexible) || !same(now.strict, record.score.strict))
+    if (now != record.score)
       find(Kind::damage, where,
            fmt::format("{} is scored otherwise than the filters of {} score its transcript: gpqa rescore",
                        name_of(record.id), lm_eval_release(all_.manifest->flex_variant)));

@@ -98,27 +98,44 @@ std::vector<TrialRecord> one_per_trial(std::vector<TrialRecord> records, const f
   return kept;
 }
 
+void each_trial_line(std::string_view text, const std::function<void(TrialLine)>& visit) {
+  std::size_t number = 0;
+  for (std::size_t start = 0; start < text.size();) {
+    const std::size_t newline = text.find('\n', start);
+    const std::string_view bytes = text.substr(start, newline - start);
+    TrialLine line;
+    line.number = ++number;
+    line.end = newline == std::string_view::npos ? text.size() : newline + 1;
+    line.torn = newline == std::string_view::npos;
+    start = line.end;
+    if (!line.torn) {
+      try {
+        line.record = parse_trial_record(bytes);
+        if (line.record->outcome == Outcome::cancelled) {
+          line.record.reset();
+          line.error = "a cancelled trial is never recorded";
+        }
+      } catch (const InputError& error) {
+        line.error = error.what();
+        // Pages of the line being written may reach the disk in any order, its end before its start.
+        line.torn = line.end == text.size() && !Json::accept(bytes);
+      }
+    }
+    visit(std::move(line));
+  }
+}
+
 StoredTrials read_trials(std::string_view text, const fs::path& path) {
   StoredTrials stored;
   stored.records.reserve(static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')));
-  std::size_t number = 0;
-  while (stored.whole_bytes < text.size()) {
-    const std::size_t end = text.find('\n', stored.whole_bytes);
-    if (end == std::string_view::npos) break;
-    const std::string_view line = text.substr(stored.whole_bytes, end - stored.whole_bytes);
-    ++number;
-    try {
-      stored.records.push_back(parse_trial_record(line));
-    } catch (const InputError& error) {
-      // Pages of the line being written may reach the disk in any order, its end before its start.
-      if (end + 1 == text.size() && !Json::accept(line)) break;
-      throw FormatError(path.string(), std::to_string(number),
-                        fmt::format("damaged record ({}); nothing was changed", error.what()));
-    }
-    if (stored.records.back().outcome == Outcome::cancelled)
-      throw FormatError(path.string(), std::to_string(number), "a cancelled trial is never recorded");
-    stored.whole_bytes = end + 1;
-  }
+  each_trial_line(text, [&](TrialLine line) {
+    if (line.torn) return;
+    if (!line.record)
+      throw FormatError(path.string(), std::to_string(line.number),
+                        fmt::format("damaged record ({}); nothing was changed", line.error));
+    stored.records.push_back(std::move(*line.record));
+    stored.whole_bytes = line.end;
+  });
   return stored;
 }
 

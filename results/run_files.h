@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +30,16 @@ void rewrite_trials(const std::filesystem::path& folder, const std::vector<Trial
 
 Manifest read_manifest(const std::filesystem::path& folder);
 void write_manifest(const std::filesystem::path& folder, const Manifest& manifest);  // in one step
+
+// A line of trials.jsonl: a record, or why there is none.
+struct TrialLine {
+  std::size_t number = 0;  // from 1
+  std::uint64_t end = 0;   // of its bytes, newline included
+  std::optional<TrialRecord> record;
+  std::string error;
+  bool torn = false;  // the last one, as a crash leaves it
+};
+void each_trial_line(std::string_view text, const std::function<void(TrialLine)>& visit);
 
 struct StoredTrials {
   std::vector<TrialRecord> records;  // as they stand in the file

@@ -12,6 +12,7 @@ namespace gpqa {
 struct FilterResult {
   std::string extracted;  // "[invalid]" where the filter found nothing
   bool correct = false;
+  bool operator==(const FilterResult&) const = default;
 };
 
 // Says nothing about how the answer ended: a truncated answer can be right in lm-eval, and then it is right
@@ -19,6 +20,7 @@ struct FilterResult {
 struct Score {
   FilterResult strict;
   FilterResult flexible;
+  bool operator==(const Score&) const = default;
 };
 
 // `response` is Completion::content (null content scores as ""); `target` e.g. "(C)".

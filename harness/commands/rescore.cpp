@@ -26,7 +26,7 @@ std::string_view verdict(bool correct) {
 // True if the filter now says something else; says what.
 bool report(const TrialRecord& record, std::string_view filter, const FilterResult& before,
             const FilterResult& now) {
-  if (before.extracted == now.extracted && before.correct == now.correct) return false;
+  if (before == now) return false;
   fmt::print("question {}, repeat {}: {} {} ({}) -> {} ({})\n", record.id.doc_id, record.id.repeat, filter,
              terminal_escape(before.extracted), verdict(before.correct), terminal_escape(now.extracted),
              verdict(now.correct));

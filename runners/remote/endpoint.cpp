@@ -6,8 +6,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "prompts/sha256.h"
 #include "runners/remote/curl_handle.h"
+#include "runners/remote/served_model.h"
 #include "runners/remote/server_calls.h"
 #include "runners/remote/server_process.h"
 #include "runners/runner_errors.h"
@@ -17,8 +17,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kMostRestarts = 3;  // without an answer in between
-constexpr auto kLookEvery = 1s;
+constexpr int kMostRestarts = 3;     // without an answer in between
+constexpr auto kLookEvery = 1s;      // at a server that is down
+constexpr auto kWatchEvery = 100ms;  // whether a process of ours still runs
 
 HttpOptions for_looks(HttpOptions options) {
   options.connect_timeout_s = std::min(options.connect_timeout_s, 2.0);
@@ -28,6 +29,25 @@ HttpOptions for_looks(HttpOptions options) {
 
 double seconds_since(Endpoint::Clock::time_point start) {
   return std::chrono::duration<double>(Endpoint::Clock::now() - start).count();
+}
+
+// In which field the one who answers now is another than the audited one; "" if in none.
+std::string changed_field(const RunnerInfo& audited, const RunnerInfo& now) {
+  const auto text = [](const char* name, const std::string& then, const std::string& found) {
+    return then.empty() || then == found ? "" : fmt::format("{} was '{}', is '{}'", name, then, found);
+  };
+  const auto number = [](const char* name, std::int64_t then, std::int64_t found) {
+    return then <= 0 || then == found ? "" : fmt::format("{} was {}, is {}", name, then, found);
+  };
+  for (const auto& change :
+       {text("build", audited.build, now.build), text("model path", audited.model_path, now.model_path),
+        text("chat template", audited.chat_template_sha256, now.chat_template_sha256),
+        number("slot context", audited.slot_context, now.slot_context),
+        text("model", audited.model_id, now.model_id),
+        number("number of parameters", audited.n_params, now.n_params),
+        number("size of the model", audited.model_bytes, now.model_bytes)})
+    if (!change.empty()) return change;
+  return "";
 }
 
 }  // namespace
@@ -71,56 +91,44 @@ std::optional<std::string> Endpoint::start_again() {
   return fmt::format("server {} {} and was started again", base_, ending);
 }
 
-std::string Endpoint::changed_field(HttpClient& client) const {
-  const auto props = get_json(client, "/props");
-  const auto models = get_json(client, "/v1/models");
-  const nlohmann::ordered_json none;
-  const auto& p = props.json ? *props.json : none;
-  const auto& data = models.json ? member_of(*models.json, "data") : none;
-  const auto& model = data.is_array() && !data.empty() ? data.front() : none;
-  const auto& audited = server_.info;
-  const auto text = [](const char* name, const std::string& then, const std::string& now) {
-    return then.empty() || then == now ? "" : fmt::format("{} was '{}', is '{}'", name, then, now);
-  };
-  const auto number = [](const char* name, std::int64_t then, std::int64_t now) {
-    return then <= 0 || then == now ? "" : fmt::format("{} was {}, is {}", name, then, now);
-  };
-  for (const auto& change :
-       {text("build", audited.build, text_of(p, "build_info")),
-        text("model path", audited.model_path, text_of(p, "model_path")),
-        text("chat template", audited.chat_template_sha256, sha256_hex(text_of(p, "chat_template"))),
-        number("slot context", audited.slot_context,
-               integer_of(member_of(p, "default_generation_settings"), "n_ctx")),
-        text("model", audited.model_id, text_of(model, "id")),
-        number("number of parameters", audited.n_params, integer_of(member_of(model, "meta"), "n_params")),
-        number("size of the model", audited.model_bytes, integer_of(member_of(model, "meta"), "size"))})
-    if (!change.empty()) return change;
-  return "";
+std::optional<std::string> Endpoint::ask_who_it_is() {
+  HttpClient client(for_looks(server_.http));
+  CallResult answers[3];
+  for (std::size_t i = 0; const char* path : {"/health", "/props", "/v1/models"}) {
+    auto& answer = answers[i++];
+    answer = get_json(client, path);
+    if (!answer.json) {
+      why_ = fmt::format("{}{} answers HTTP {}: {}", base_, path, answer.error.code, answer.error.message);
+      return std::nullopt;
+    }
+  }
+  RunnerInfo now;
+  read_props(*answers[1].json, now);
+  read_model(first_model(*answers[2].json), now);
+  if (const auto change = changed_field(server_.info, now); !change.empty())
+    return give_up("who answers there now is another: " + change);
+  state_ = State::up;
+  if (!std::exchange(told_down_, false)) return std::nullopt;
+  return fmt::format("server {} answers again after {:.0f} s", base_, seconds_since(down_since_));
 }
 
 std::optional<std::string> Endpoint::look() {
-  if (state_ == State::gone) return std::nullopt;
+  const auto now = Clock::now();
+  if (state_ == State::gone || now < next_look_) return std::nullopt;
   if (server_.process != nullptr && !server_.process->running()) return start_again();
-  if (state_ == State::up || Clock::now() < next_look_) return std::nullopt;
+  if (state_ == State::up) {
+    next_look_ = now + kWatchEvery;
+    return std::nullopt;
+  }
+  next_look_ = now + kLookEvery;
   try {
-    HttpClient client(for_looks(server_.http));
-    const auto health = get_json(client, "/health");
-    if (health.json) {
-      if (const auto change = changed_field(client); !change.empty())
-        return give_up("who answers there now is another: " + change);
-      state_ = State::up;
-      const bool told = std::exchange(told_down_, false);
-      if (!told) return std::nullopt;
-      return fmt::format("server {} answers again after {:.0f} s", base_, seconds_since(down_since_));
-    }
-    why_ = fmt::format("{}/health answers HTTP {}: {}", base_, health.error.code, health.error.message);
+    if (auto event = ask_who_it_is()) return event;
   } catch (const TransportError& error) {
     why_ = error.what();
   } catch (const AuditRefused& error) {
     why_ = error.what();
   }
-  next_look_ = Clock::now() + kLookEvery;
-  if (std::exchange(told_down_, true)) return std::nullopt;
+  if (state_ == State::up || std::exchange(told_down_, true)) return std::nullopt;
   return fmt::format("server {} is down ({}); its questions wait, or go to another", base_, why_);
 }
 

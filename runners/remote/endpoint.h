@@ -59,8 +59,8 @@ class Endpoint {
 
   std::optional<std::string> start_again();
   std::optional<std::string> give_up(std::string why);
-  // Which field of the audited server is another now; "" if none.
-  std::string changed_field(HttpClient& client) const;
+  // Up again if it is healthy and the audited one, given up if it is another; else why_ says what it answers.
+  std::optional<std::string> ask_who_it_is();
 
   Server server_;
   std::string base_;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <list>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -431,8 +432,8 @@ class RemoteRun {
   // everything else.
   int poll_ms() const {
     double wait = 1;
-    for (const auto& job : waiting_) {
-      if (std::any_of(servers_.begin(), servers_.end(), [](const auto& s) { return s.room() > 0; })) {
+    if (std::any_of(servers_.begin(), servers_.end(), [](const auto& s) { return s.room() > 0; })) {
+      for (const auto& job : waiting_) {
         wait = std::min(wait, Seconds(job.due - Clock::now()).count());
       }
     }
@@ -473,12 +474,17 @@ LlamaServerRunner::LlamaServerRunner(LlamaServerOptions options, std::vector<Ser
 LlamaServerRunner::~LlamaServerRunner() = default;
 
 RunnerInfo LlamaServerRunner::info() const {
-  RunnerInfo info = impl_->servers.front().info();
+  const auto& servers = impl_->servers;
+  RunnerInfo info = servers.front().info();
   info.kind = "llama-server";
-  info.url = impl_->servers.front().url();
-  info.concurrency = 0;
-  for (const auto& server : impl_->servers) {
-    info.concurrency += server.info().concurrency;
+  info.url = servers.front().url();
+  for (const auto& server : std::span(servers).subspan(1)) {
+    const auto& other = server.info();
+    info.url += "," + server.url();
+    info.concurrency += other.concurrency;
+    info.notes.push_back(fmt::format("{} answers too: {} of its {} slots of {} tokens", server.url(),
+                                     other.concurrency, other.slots, other.slot_context));
+    info.notes.insert(info.notes.end(), other.notes.begin(), other.notes.end());
   }
   return info;
 }

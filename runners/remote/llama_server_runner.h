@@ -35,7 +35,7 @@ class LlamaServerRunner final : public Runner {
   LlamaServerRunner(LlamaServerOptions options, std::vector<Server> servers);
   ~LlamaServerRunner() override;
 
-  RunnerInfo info() const override;  // of the first server; concurrency of all
+  RunnerInfo info() const override;  // of the first server; addresses, concurrency and notes of all
   void run(RequestSource& source, Sink& sink, std::stop_token stop) override;
 
  private:

@@ -1,9 +1,15 @@
 #include "runners/remote/served_model.h"
 
+#include <algorithm>
 #include <variant>
 
+#include <nlohmann/json.hpp>
+
+#include "prompts/sha256.h"
 #include "runners/model_files/file_types.h"
 #include "runners/model_files/gguf_reader.h"
+#include "runners/remote/chat_templates.h"
+#include "runners/remote/server_calls.h"
 #include "runners/remote/wire_format.h"
 
 namespace gpqa {
@@ -40,6 +46,32 @@ std::string differences(const ServedModel& served, const GgufHeader& header) {
 }
 
 }  // namespace
+
+void read_props(const nlohmann::ordered_json& props, RunnerInfo& info) {
+  info.build = text_of(props, "build_info");
+  info.model_path = text_of(props, "model_path");
+  info.quant = text_of(props, "model_ftype");
+  info.slots = std::max<std::int64_t>(integer_of(props, "total_slots"), 1);
+  info.slot_context = integer_of(member_of(props, "default_generation_settings"), "n_ctx");
+  info.chat_template_sha256 = sha256_hex(text_of(props, "chat_template"));
+  info.chat_template_name = chat_template_name(info.chat_template_sha256);
+}
+
+const nlohmann::ordered_json& first_model(const nlohmann::ordered_json& models) {
+  static const nlohmann::ordered_json none;
+  const auto& data = member_of(models, "data");
+  return data.is_array() && !data.empty() ? data.front() : none;
+}
+
+void read_model(const nlohmann::ordered_json& model, RunnerInfo& info) {
+  const auto& meta = member_of(model, "meta");
+  info.model_id = text_of(model, "id");
+  info.n_params = integer_of(meta, "n_params");
+  info.model_bytes = integer_of(meta, "size");
+  if (const auto quant = text_of(meta, "ftype"); !quant.empty()) {
+    info.quant = quant;
+  }
+}
 
 void compare_model(const ServedModel& served, const std::filesystem::path& file, const GgufHeader& header,
                    AuditFindings& findings) {

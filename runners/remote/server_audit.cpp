@@ -12,11 +12,9 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
-#include "prompts/sha256.h"
 #include "runners/model_files/gguf_reader.h"
 #include "runners/remote/audit_findings.h"
 #include "runners/remote/budget_probe.h"
-#include "runners/remote/chat_templates.h"
 #include "runners/remote/fingerprint.h"
 #include "runners/remote/served_model.h"
 #include "runners/remote/server_calls.h"
@@ -71,8 +69,8 @@ class Audit {
 
   RunnerInfo run() {
     wait_until_loaded();
-    read_props();
-    read_model();
+    ask_props();
+    ask_model();
     check_thinking();
     check_context();
     check_sampling();
@@ -119,32 +117,25 @@ class Audit {
     }
   }
 
-  void read_props() {
+  void ask_props() {
     const auto props = get_json(http_, "/props");
     if (!props.json) {
       throw AuditRefused(
           fmt::format("{}/props answers {}. A llama-server shows its settings there: is it one?", http_.url(),
                       in_words(props.error)));
     }
-    info_.model_path = text_of(*props.json, "model_path");
+    read_props(*props.json, info_);
     if (info_.model_path.empty()) {
       throw AuditRefused(
           fmt::format("{} names no model (a router?): it could serve another one at any time. Start "
                       "llama-server with -m MODEL",
                       http_.url()));
     }
-    info_.build = text_of(*props.json, "build_info");
-    info_.quant = text_of(*props.json, "model_ftype");
-    info_.slots = std::max<std::int64_t>(integer_of(*props.json, "total_slots"), 1);
-    const Json& defaults = member_of(*props.json, "default_generation_settings");
-    info_.slot_context = integer_of(defaults, "n_ctx");
-    info_.chat_template_sha256 = sha256_hex(text_of(*props.json, "chat_template"));
-    info_.chat_template_name = chat_template_name(info_.chat_template_sha256);
     if (info_.chat_template_name == "unknown") {
       findings_.note("the chat template is not one known here (SHA-256 {}...)",
                      info_.chat_template_sha256.substr(0, 12));
     }
-    const Json& params = member_of(defaults, "params");
+    const Json& params = member_of(member_of(*props.json, "default_generation_settings"), "params");
     for_each_sampling_field(plan_.sampling, [&](const char* name, const auto&) {
       // The reasoning format shown there is a placeholder.
       if (const Json& value = member_of(params, name);
@@ -154,27 +145,21 @@ class Audit {
     });
   }
 
-  void read_model() {
+  void ask_model() {
     const auto models = get_json(http_, "/v1/models");
-    const Json& data = models.json ? member_of(*models.json, "data") : Json();
-    if (!data.is_array() || data.empty()) {
+    const Json& model = models.json ? first_model(*models.json) : Json();
+    if (model.is_null()) {
       findings_.refuse("/v1/models names no model{}: what is served can't be told. Use a newer llama-server",
                        models.json ? "" : " (" + in_words(models.error) + ")");
       return;
     }
-    info_.model_id = text_of(data.front(), "id");
-    const Json& meta = member_of(data.front(), "meta");
-    info_.n_params = integer_of(meta, "n_params");
-    info_.model_bytes = integer_of(meta, "size");
-    if (const auto quant = text_of(meta, "ftype"); !quant.empty()) {
-      info_.quant = quant;
-    }
+    read_model(model, info_);
     if (plan_.model_file) {
       compare_model({.path = info_.model_path,
                      .quant = info_.quant,
                      .n_params = info_.n_params,
                      .bytes = info_.model_bytes,
-                     .n_vocab = integer_of(meta, "n_vocab")},
+                     .n_vocab = integer_of(member_of(model, "meta"), "n_vocab")},
                     *plan_.model_file, read_gguf_header(*plan_.model_file), findings_);
     } else if (info_.n_params <= 0 || info_.model_bytes <= 0) {
       findings_.note("the server doesn't say how large its model is");

@@ -11,7 +11,7 @@
 
 #include "results/run_files.h"
 #include "tests/catch.h"
-#include "tests/harness/scripted_run.h"
+#include "tests/harness/run_line.h"
 #include "tests/harness/shell.h"
 #include "tests/support/fixed_answer_server.h"
 
@@ -21,15 +21,12 @@ using gpqa::test::FixedAnswerOptions;
 using gpqa::test::FixedAnswerServer;
 using gpqa_test::contents;
 using gpqa_test::kSyntheticCsv;
+using gpqa_test::run_line;
 using gpqa_test::Shell;
 
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string run_line(const FixedAnswerServer& server, const std::string& more = "") {
-  return "run --dataset " + shell_quote(kSyntheticCsv) + " --server " + server.url() + " --name a " + more;
-}
 
 // A file system of its own, as small as a disk that runs full. Only root may mount one.
 class SmallDisk {
@@ -62,7 +59,7 @@ TEST_CASE("a disk that runs full ends the run with its reason; what was kept is 
   options.delay_ms = 1;  // several groups of answers come before the disk is full
   const FixedAnswerServer server(options);
   const Shell gpqa;
-  const auto line = run_line(server, "--limit 60");
+  const auto line = run_line(server, "--name a --limit 60");
   const auto folder = gpqa.folder.path() / "runs/a/a";
   const SmallDisk disk(gpqa.folder.path() / "runs", "size=96k");
   // Where none can be mounted, a limit on the size of files stands for it.
@@ -86,19 +83,19 @@ TEST_CASE("a folder that can't be written is said before anything is asked") {
   const FixedAnswerServer server({});
   const Shell gpqa;
   const auto answered = server.answered();
-  const auto nowhere = gpqa(run_line(server, "--limit 3 --out /proc/none"));
+  const auto nowhere = gpqa(run_line(server, "--name a --limit 3 --out /proc/none"));
   CHECK(nowhere.code == 2);
   CHECK_THAT(nowhere.err, Contains("/proc/none"));
   CHECK(server.answered() == answered);
 
   const SmallDisk disk(gpqa.folder.path() / "runs", "size=10m");
-  REQUIRE(gpqa(run_line(server, "--limit 3")).code == 0);
+  REQUIRE(gpqa(run_line(server, "--name a --limit 3")).code == 0);
   if (disk.mounted()) {
     REQUIRE(disk.remount(MS_RDONLY, "size=10m"));
     // Reading needs no writing.
     CHECK(gpqa("compare runs/a").code == 0);
     CHECK(gpqa("doctor runs/a/a").code == 0);
-    const auto refused = gpqa(run_line(server, "--limit 4 --out runs/b"));
+    const auto refused = gpqa(run_line(server, "--name a --limit 4 --out runs/b"));
     CHECK(refused.code == 2);
     CHECK_THAT(refused.err, Contains("Read-only file system"));
   }
@@ -112,7 +109,7 @@ TEST_CASE("two runs on one folder: the second is told who has it, the first goes
   const Shell first;
   const Shell second;
   const auto out = first.folder.path() / "shared";
-  const auto line = run_line(server, "--limit 20 --out " + out.string());
+  const auto line = run_line(server, "--name a --limit 20 --out " + out.string());
   const pid_t running = first.start(line);
   for (int i = 0; i < 1000 && contents(out / "a/trials.jsonl").empty(); ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -126,7 +123,7 @@ TEST_CASE("two runs on one folder: the second is told who has it, the first goes
 TEST_CASE("a clock that is set back changes nothing") {
   const FixedAnswerServer server({});
   const Shell gpqa;
-  REQUIRE(gpqa(run_line(server, "--limit 6")).code == 0);
+  REQUIRE(gpqa(run_line(server, "--name a --limit 6")).code == 0);
   const auto folder = gpqa.folder.path() / "runs/a/a";
   auto manifest = read_manifest(folder);
   manifest.created = "2199-01-01T00:00:00Z";
@@ -134,7 +131,7 @@ TEST_CASE("a clock that is set back changes nothing") {
   const auto trials = contents(folder / "trials.jsonl");
   gpqa.write("runs/a/a/trials.jsonl", trials.substr(0, trials.find('\n') + 1));
   fs::last_write_time(folder / "trials.jsonl", fs::file_time_type::clock::now() + std::chrono::hours(100000));
-  CHECK(gpqa(run_line(server, "--limit 6")).code == 0);
+  CHECK(gpqa(run_line(server, "--name a --limit 6")).code == 0);
   CHECK(read_run(folder).trials.size() == 6);
   CHECK(read_run(folder).manifest.created == "2199-01-01T00:00:00Z");
   CHECK(gpqa("compare runs/a").code == 0);

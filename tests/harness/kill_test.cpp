@@ -11,7 +11,7 @@
 
 #include "results/run_files.h"
 #include "tests/catch.h"
-#include "tests/harness/scripted_run.h"
+#include "tests/harness/run_line.h"
 #include "tests/harness/shell.h"
 #include "tests/support/fixed_answer_server.h"
 
@@ -79,8 +79,7 @@ void check_disturbed(int signal) {
   options.deltas = 30;  // enough for the budget to be seen
   options.delay_ms = 1;
   const FixedAnswerServer server(options);
-  const auto line = "run --dataset " + shell_quote(gpqa_test::kSyntheticCsv) + " --server " + server.url() +
-                    " --name a --concurrency 4 --context-pool 131072";
+  const auto line = gpqa_test::run_line(server, "--name a --concurrency 4 --context-pool 131072");
   const Shell calm;
   REQUIRE(calm(line).code == 0);
   const auto expected = canonical_records(calm.folder.path() / "runs/a/a");

@@ -1,11 +1,13 @@
 // `gpqa run` against a server that speaks llama-server's HTTP.
 #include <chrono>
 #include <csignal>
+#include <set>
 #include <string>
 #include <thread>
 
 #include "results/run_files.h"
 #include "tests/catch.h"
+#include "tests/harness/run_line.h"
 #include "tests/harness/scripted_run.h"
 #include "tests/harness/shell.h"
 #include "tests/support/fixed_answer_server.h"
@@ -15,13 +17,10 @@ using Catch::Matchers::Contains;
 using gpqa::test::FixedAnswerOptions;
 using gpqa::test::FixedAnswerServer;
 using gpqa_test::kSyntheticCsv;
+using gpqa_test::run_line;
 using gpqa_test::Shell;
 
 namespace {
-
-std::string run_line(const FixedAnswerServer& server, const std::string& more) {
-  return "run --dataset " + shell_quote(kSyntheticCsv) + " --server " + server.url() + " " + more;
-}
 
 std::string last_line(const std::string& text) {
   const auto end = text.find_last_not_of('\n');
@@ -165,4 +164,29 @@ TEST_CASE("a server's upgrade in the middle of a run is refused, or taken over a
   CHECK(accepted.code == 0);
   CHECK(read_run(folder).trials.size() == 5);
   CHECK_THAT(gpqa("compare runs/a").out, Contains("after 2 trials: accepted: runner.build"));
+}
+
+TEST_CASE("servers of one model share a run, and one of another is refused") {
+  FixedAnswerOptions options;
+  options.delay_ms = 1;
+  const FixedAnswerServer first(options);
+  const FixedAnswerServer second(options);
+  options.model.build = "b99999";
+  const FixedAnswerServer other(options);
+  const Shell gpqa;
+  const auto both = gpqa("run --dataset " + shell_quote(kSyntheticCsv) + " --server " + first.url() + "," +
+                         second.url() + " --name a --limit 30");
+  INFO(both.out << both.err);
+  REQUIRE(both.code == 0);
+  const auto kept = read_run(gpqa.folder.path() / "runs/a/a");
+  CHECK(kept.manifest.runner.concurrency == 2);
+  CHECK(kept.manifest.runner.url == first.url() + "," + second.url());
+  std::set<std::string> who;
+  for (const auto& record : kept.trials) who.insert(record.server_id);
+  CHECK(who == std::set<std::string>{first.url(), second.url()});
+
+  const auto refused = gpqa("run --dataset " + shell_quote(kSyntheticCsv) + " --server " + first.url() + "," +
+                            other.url() + " --name b --limit 3");
+  CHECK(refused.code == 3);
+  CHECK_THAT(refused.err, Contains("would not answer alike") && Contains("runner.build"));
 }
