@@ -79,6 +79,11 @@ TEST_CASE("each damage is named by line, and the rest can be salvaged and gone o
   auto text = trials;
   patient.write("trials.jsonl", text.replace(text.find("\"outcome\""), 9, "\"outcame\""));
   damaged("trials.jsonl:1: no record", 5);
+  text = trials;
+  auto& digit = text.at(text.find("\"prompt_hash\":\"") + 15);
+  digit = digit == '0' ? '1' : '0';
+  patient.write("trials.jsonl", text);
+  damaged("trials.jsonl:1: doc 0 repeat 0: the prompt in its transcript is not the one that was hashed", 5);
   text = transcripts;
   patient.write("transcripts.jsonl", text.replace(text.rfind("The answer is (A)"), 17, "The answer is (B)"));
   damaged("trials.jsonl:6: doc 5 repeat 0 has no transcript", 5);

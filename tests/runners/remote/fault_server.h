@@ -8,9 +8,11 @@
 #include <cstdio>
 #include <functional>
 #include <list>
+#include <map>
 #include <mutex>
 #include <netinet/in.h>
 #include <string>
+#include <string_view>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -83,11 +85,19 @@ class FaultServer {
 
   // What it says to /health, /props and /v1/models. Before the first request.
   void tell(const std::string& json) { told_ = json; }
+  // The same for one path; "" is a 503.
+  void tell(const std::string& path, std::function<std::string()> json) { told_at_[path] = std::move(json); }
   // It says nothing there any more, or again.
   void be_unwell(bool unwell) { unwell_ = unwell; }
 
  private:
-  static constexpr const char* kGet = "a GET";
+  static constexpr std::string_view kGet = "GET ";
+
+  std::string page_of(const std::string& path) const {
+    const auto at = told_at_.find(path);
+    const std::string json = at == told_at_.end() ? told_ : at->second();
+    return json.empty() ? "HTTP/1.1 503 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" : ok_page(json);
+  }
 
   static std::string ok_page(const std::string& body) {
     return "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " +
@@ -108,9 +118,9 @@ class FaultServer {
     const timeval limit{.tv_sec = 20, .tv_usec = 0};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     const std::string body = read_request(fd);
-    if (body == kGet) {
+    if (body.starts_with(kGet)) {
       if (!unwell_) {
-        Connection(fd, kept_open_).send(ok_page(told_));
+        Connection(fd, kept_open_).send(page_of(body.substr(kGet.size())));
       }
     } else if (!body.empty()) {
       const int now = ++at_once_;
@@ -130,8 +140,8 @@ class FaultServer {
       if (head_end != std::string::npos) {
         const auto at = bytes.find("Content-Length: ");
         const std::size_t length = at == std::string::npos ? 0 : std::stoul(bytes.substr(at + 16));
-        if (bytes.starts_with("GET ")) {
-          return kGet;
+        if (bytes.starts_with(kGet)) {
+          return bytes.substr(0, bytes.find(' ', kGet.size()));
         }
         if (bytes.size() >= head_end + 4 + length) {
           return bytes.substr(head_end + 4, length);
@@ -146,6 +156,7 @@ class FaultServer {
   }
 
   Script script_;
+  std::map<std::string, std::function<std::string()>> told_at_;
   std::string told_ = R"({"status":"ok"})";
   int listener_ = -1;
   int port_ = 0;

@@ -4,8 +4,10 @@
 
 #include "prompts/input_error.h"
 #include "runners/remote/llama_server_runner.h"
+#include "runners/remote/server_process.h"
 #include "runners/runner_errors.h"
 #include "tests/catch.h"
+#include "tests/results/temporary_folder.h"
 #include "tests/runners/remote/fault_server.h"
 
 namespace gpqa {
@@ -241,6 +243,58 @@ TEST_CASE("several servers share the questions, and one that dies hands its own 
   }
   CHECK(by_server[mortal.url()] == 3);
   CHECK(by_server[steady.url()] == 37);
+}
+
+TEST_CASE(
+    "a server of our own that only ever dies is started again so often, then the run ends with its last "
+    "words") {
+  const TemporaryFolder folder;
+  ProcessOptions options;
+  options.command = {"sh", "-c", "echo no memory left; exit 3"};
+  options.log = folder.path() / "server.log";
+  ServerProcess process(options);
+  auto servers = at("http://127.0.0.1:" + std::to_string(free_port()));
+  servers[0].process = &process;
+  auto patient = fast_options();
+  patient.retry.max_outage_s = 60;
+  LlamaServerRunner runner(patient, servers);
+  Questions source(5);
+  Answers answers;
+  CHECK_THROWS_WITH(runner.run(source, answers, {}),
+                    Catch::Contains("4 times without an answer") && Catch::Contains("no memory left"));
+  REQUIRE(answers.done.size() == 1);
+  CHECK(answers.done.at(0).outcome == Outcome::cancelled);
+  std::size_t starts = 0;
+  for (const auto& event : answers.events) {
+    starts += event.find("was started again") != std::string::npos ? 1 : 0;
+  }
+  CHECK(starts == 3);
+}
+
+TEST_CASE("a server that is healthy but doesn't show yet what it serves is waited for, not given up") {
+  std::atomic<bool> shows = false;
+  FaultServer server([&](int n, const std::string&, const Connection& client) {
+    if (n == 0) {
+      client.reset();
+    } else {
+      client.send(gpqa_test::whole_answer());
+    }
+  });
+  server.tell("/props", [&] { return shows ? R"({"model_path":"m.gguf"})" : ""; });
+  std::jthread healer([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    shows = true;
+  });
+  auto servers = at(server.url());
+  servers[0].info.model_path = "m.gguf";
+  auto options = fast_options();
+  options.retry.max_outage_s = 30;
+  LlamaServerRunner runner(options, servers);
+  Questions source(2);
+  Answers answers;
+  runner.run(source, answers, {});
+  CHECK(answers.done.size() == 2);
+  CHECK_THAT(answers.events.back(), Catch::Contains("answers again"));
 }
 
 TEST_CASE("who comes back as another model is not asked again") {

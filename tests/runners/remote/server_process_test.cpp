@@ -108,6 +108,15 @@ TEST_CASE("a server is stopped with all that it started, even if it won't") {
   CHECK(within(5, [&] { return !lives(child); }));
 }
 
+TEST_CASE("what a server started and left behind when it ended by itself is ended too") {
+  const Shell shell;
+  ServerProcess process(shell.options("sleep 100 & echo $! >$1.child; echo $$ >$1; exit 0"));
+  shell.pid();
+  const pid_t child = std::stoi(contents(shell.folder.path() / "pid.child"));
+  REQUIRE(within(5, [&] { return !process.running(); }));
+  CHECK(within(5, [&] { return !lives(child); }));
+}
+
 TEST_CASE("a server that can end in order is given the time to") {
   const Shell shell;
   {
