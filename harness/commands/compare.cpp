@@ -42,7 +42,7 @@ Comparison compared(const Options& options) {
 std::string rendered(const Comparison& comparison, const std::string& format) {
   if (format == "csv") return to_csv(comparison);
   if (format == "json")
-    return to_json(comparison).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    return to_json(comparison).dump(2, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
   return to_markdown(comparison);
 }
 

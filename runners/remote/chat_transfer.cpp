@@ -35,7 +35,11 @@ std::optional<double> retry_after(std::string_view header_line) {
 
 ChatTransfer::ChatTransfer(const HttpOptions& http, const std::string& base, const std::string& body,
                            AnswerBounds bounds, OnText on_text)
-    : headers_(request_headers(http, true)), base_(base), bounds_(bounds), on_text_(std::move(on_text)) {
+    : headers_(request_headers(http, true)),
+      http_(http),
+      base_(base),
+      bounds_(bounds),
+      on_text_(std::move(on_text)) {
   apply_common(easy(), http, base, "/v1/chat/completions");
   curl_easy_setopt(easy(), CURLOPT_HTTPHEADER, headers_.get());
   curl_easy_setopt(easy(), CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
@@ -138,6 +142,7 @@ ChatTransfer::Result ChatTransfer::result(CURLcode code) const {
                   .reached = header_bytes_ > 0};
   };
   const auto error = [&](End end, ServerError server_error) {
+    hide_key(server_error.message, http_);
     return Result{.end = end,
                   .why = "",
                   .error = std::move(server_error),

@@ -86,6 +86,18 @@ CurlHeaders request_headers(const HttpOptions& options, bool json_body) {
   return CurlHeaders(list);
 }
 
+void hide_key(std::string& text, const HttpOptions& options) {
+  constexpr std::string_view kShown = "[API key]";
+  constexpr std::size_t kShortest = 6;  // one that is shorter is no secret, and could be part of any word
+  const std::string& key = options.api_key;
+  if (key.size() < kShortest) {
+    return;
+  }
+  for (auto at = text.find(key); at != std::string::npos; at = text.find(key, at + kShown.size())) {
+    text.replace(at, key.size(), kShown);
+  }
+}
+
 void keep_header(std::map<std::string, std::string>& headers, std::string_view line) {
   const auto colon = line.find(':');
   if (colon == std::string_view::npos) {

@@ -1,5 +1,4 @@
 // `gpqa run` with a server that it starts itself.
-#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -10,49 +9,19 @@
 
 #include "results/run_files.h"
 #include "tests/catch.h"
-#include "tests/harness/processes.h"
-#include "tests/harness/scripted_run.h"
-#include "tests/harness/shell.h"
+#include "tests/harness/managed_run.h"
+#include "tests/within.h"
 
 using namespace gpqa;
 using Catch::Matchers::Contains;
-using gpqa_test::contents;
-using gpqa_test::processes_with;
-using gpqa_test::Shell;
+using gpqa_test::ManagedRun;
+using gpqa_test::within;
 
 namespace {
 
 namespace fs = std::filesystem;
 
 const std::string kSlow = ", \"--deltas\", \"60\", \"--delay-ms\", \"2\"";
-
-struct ManagedRun {
-  Shell gpqa;
-  std::string model =
-      (gpqa.folder.path() / "model.gguf").string();  // on the server's command line, and nowhere else
-  fs::path run = gpqa.folder.path() / "runs/p/a";
-
-  explicit ManagedRun(const std::string& flags = "", int limit = 40) {
-    fs::copy_file(GPQA_TEST_DATA "/gemma4/tiny-q4_k_m.gguf", model);
-    gpqa.write("p.toml",
-               "dataset = \"" + gpqa_test::kSyntheticCsv + "\"\ntask = { limit = " + std::to_string(limit) +
-                   " }\n[server]\ncommand = \"" FIXED_ANSWER_SERVER "\"\nflags = [\"--ignore-stdin\"" +
-                   flags + "]\n[[variant]]\nname = \"a\"\nmodel = \"model.gguf\"\n");
-  }
-  std::vector<pid_t> servers() const { return processes_with(model); }
-  template <class Condition>
-  static bool within(double seconds, Condition&& condition) {
-    for (int i = 0; i < seconds * 50; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    return false;
-  }
-  std::size_t lines() const {
-    const auto text = contents(run / "trials.jsonl");
-    return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-  }
-};
 
 }  // namespace
 
@@ -77,8 +46,8 @@ TEST_CASE("a server that dies in the middle is started again, and the run is as 
   REQUIRE(calm.gpqa("run --plan p.toml").code == 0);
   const pid_t running = disturbed.gpqa.start("run --plan p.toml");
   for (const std::size_t after : {5U, 20U}) {
-    REQUIRE(ManagedRun::within(60, [&] { return disturbed.lines() >= after; }));
-    REQUIRE(ManagedRun::within(10, [&] { return disturbed.servers().size() == 1; }));
+    REQUIRE(within(60, [&] { return disturbed.lines() >= after; }));
+    REQUIRE(within(10, [&] { return disturbed.servers().size() == 1; }));
     kill(disturbed.servers().at(0), SIGKILL);
   }
   const auto result = disturbed.gpqa.wait(running);
@@ -108,18 +77,18 @@ TEST_CASE("no way out leaves the server behind") {
   SECTION("kill -9") {
     const ManagedRun managed(kSlow, 15);
     const pid_t running = managed.gpqa.start("run --plan p.toml");
-    REQUIRE(ManagedRun::within(60, [&] { return managed.lines() >= 1; }));
+    REQUIRE(within(60, [&] { return managed.lines() >= 1; }));
     CHECK(managed.servers().size() == 1);
     kill(running, SIGKILL);
     managed.gpqa.wait(running);
-    CHECK(ManagedRun::within(5, [&] { return managed.servers().empty(); }));
+    CHECK(within(5, [&] { return managed.servers().empty(); }));
     const auto result = managed.gpqa("run --plan p.toml");  // the folder isn't locked any more
     CHECK(result.code == 0);
   }
   SECTION("Ctrl-C in the run") {
     const ManagedRun managed(kSlow, 15);
     const pid_t running = managed.gpqa.start("run --plan p.toml");
-    REQUIRE(ManagedRun::within(60, [&] { return managed.lines() >= 1; }));
+    REQUIRE(within(60, [&] { return managed.lines() >= 1; }));
     kill(running, SIGINT);
     CHECK(managed.gpqa.wait(running).code == 130);
     CHECK(managed.servers().empty());
@@ -127,7 +96,7 @@ TEST_CASE("no way out leaves the server behind") {
   SECTION("Ctrl-C while it loads") {
     const ManagedRun managed(", \"--loading-ms\", \"60000\"");
     const pid_t running = managed.gpqa.start("run --plan p.toml");
-    REQUIRE(ManagedRun::within(20, [&] { return !managed.servers().empty(); }));
+    REQUIRE(within(20, [&] { return !managed.servers().empty(); }));
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     kill(running, SIGINT);
     const auto result = managed.gpqa.wait(running);

@@ -166,11 +166,17 @@ struct FixedAnswerServer::Impl {
   }
 
   void add_errors() {
-    http.set_pre_routing_handler([this](const httplib::Request&, httplib::Response& response) {
-      if (!loading()) return httplib::Server::HandlerResponse::Unhandled;
-      response.status = 503;
-      response.set_content(WireError(503, "unavailable_error", "Loading model").body(), kJson);
-      return httplib::Server::HandlerResponse::Handled;
+    http.set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
+      const auto refuse = [&](const WireError& error) {
+        response.status = error.status();
+        response.set_content(error.body(), kJson);
+        return httplib::Server::HandlerResponse::Handled;
+      };
+      if (loading()) return refuse(WireError(503, "unavailable_error", "Loading model"));
+      const bool allowed = options.api_key.empty() || request.path == "/health" ||
+                           request.get_header_value("Authorization") == "Bearer " + options.api_key;
+      return allowed ? httplib::Server::HandlerResponse::Unhandled
+                     : refuse(WireError(401, "authentication_error", "Invalid API Key"));
     });
     http.set_exception_handler(
         [](const httplib::Request&, httplib::Response& response, const std::exception_ptr& thrown) {

@@ -1,6 +1,7 @@
 // fixed-answer-server: prints its address, serves until SIGTERM, SIGINT or the end of its standard input.
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string>
 #include <thread>
@@ -54,6 +55,7 @@ int serve(int argc, char** argv) {
   options.model.gemma4 = !plain;
   options.model.thinks = !no_thinking;
   options.forced = gpqa::test::Json::parse(forced);
+  if (const char* key = std::getenv("LLAMA_API_KEY")) options.api_key = key;
   const gpqa::test::FixedAnswerServer server(options);
   fmt::print("{}\n", server.url());
   std::fflush(stdout);

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <sys/wait.h>
 #include <thread>
@@ -13,27 +12,15 @@
 #include "prompts/input_error.h"
 #include "tests/catch.h"
 #include "tests/results/temporary_folder.h"
+#include "tests/within.h"
 
 namespace gpqa {
 namespace {
 
 namespace fs = std::filesystem;
 using Catch::Matchers::Contains;
-
-std::string contents(const fs::path& path) {
-  std::ostringstream text;
-  text << std::ifstream(path).rdbuf();
-  return text.str();
-}
-
-template <class Condition>
-bool within(double seconds, Condition&& condition) {
-  for (int i = 0; i < seconds * 100; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return false;
-}
+using gpqa_test::contents;
+using gpqa_test::within;
 
 struct Shell {
   TemporaryFolder folder;
