@@ -104,6 +104,17 @@ TEST_CASE("no way out leaves the server behind") {
     CHECK_THAT(result.err, Contains("before the first question"));
     CHECK(managed.servers().empty());
   }
+  SECTION("a second Ctrl-C, which waits for nothing") {
+    const ManagedRun managed(", \"--loading-ms\", \"60000\"");
+    const pid_t running = managed.gpqa.start("run --plan p.toml");
+    REQUIRE(within(20, [&] { return !managed.servers().empty(); }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    kill(running, SIGINT);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    kill(running, SIGINT);
+    CHECK(managed.gpqa.wait(running).code == 130);
+    CHECK(within(5, [&] { return managed.servers().empty(); }));
+  }
   SECTION("refused by the audit") {
     const ManagedRun managed(", \"--ctx\", \"4096\"");
     const auto result = managed.gpqa("run --plan p.toml");

@@ -5,6 +5,8 @@
 #include <string>
 #include <thread>
 
+#include <nlohmann/json.hpp>
+
 #include "results/run_files.h"
 #include "tests/catch.h"
 #include "tests/harness/run_line.h"
@@ -88,6 +90,37 @@ TEST_CASE("an interrupted run exits with 130, loses nothing, and the same comman
   CHECK_THAT(rest.out, Contains(std::to_string(30 - kept) + " to ask, " + std::to_string(kept) + " kept"));
   CHECK_THAT(rest.out, Contains("from the " + std::to_string(kept) + " answers it has"));
   CHECK(read_run(gpqa.folder.path() / "runs/a/a").trials.size() == 30);
+}
+
+TEST_CASE("a question that failed exits with 4, is shown as failed, and is asked again by the same command") {
+  const Shell gpqa;
+  const auto prompts =
+      gpqa("prompts --task-version 1.0 --limit 4 --dataset " + shell_quote(kSyntheticCsv)).out;
+  const auto last = nlohmann::json::parse(last_line(prompts)).at("prompt").get<std::string>();
+  const std::string more = "--name a --limit 4 --concurrency 2 --context-pool 65536 --set max_tokens=300";
+  {
+    FixedAnswerOptions endless;
+    endless.model.slots = 2;
+    endless.endless_on = last;
+    const FixedAnswerServer server(endless);
+    const auto result = gpqa(run_line(server, more));
+    INFO(result.out << result.err);
+    CHECK(result.code == 4);
+    CHECK_THAT(result.err, Contains("question 3 failed") && Contains("past max_tokens"));
+    CHECK_THAT(result.out + result.err, Contains("failed 1"));
+    CHECK_THAT(gpqa("compare runs/a").out, Contains("1 failed"));
+    CHECK(read_run(gpqa.folder.path() / "runs/a/a").trials.size() == 4);
+  }
+  FixedAnswerOptions well;
+  well.model.slots = 2;
+  const FixedAnswerServer server(well);
+  const auto again = gpqa(run_line(server, more));
+  INFO(again.out << again.err);
+  CHECK(again.code == 0);
+  CHECK(server.answered() >= 1);
+  const auto kept = read_run(gpqa.folder.path() / "runs/a/a");
+  REQUIRE(kept.trials.size() == 4);
+  for (const auto& record : kept.trials) CHECK(record.outcome != Outcome::failed);
 }
 
 TEST_CASE("what the audit refuses exits with 3, says every reason, and keeps no run") {

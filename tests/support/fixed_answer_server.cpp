@@ -117,9 +117,12 @@ struct FixedAnswerServer::Impl {
       return text.empty() || sink.write(text.data(), text.size());
     };
     if (!write(job.writer.first_event())) return false;
-    for (std::size_t i = 0; i < job.generated.tokens.size(); ++i) {
+    const std::size_t count = job.generated.tokens.size();
+    const bool endless =
+        !options.endless_on.empty() && job.request.question.find(options.endless_on) != std::string::npos;
+    for (std::size_t i = 0; i < count || endless; ++i) {
       if (options.delay_ms ? !gate.sleep(options.delay_ms) : gate.closed()) return false;
-      if (!write(job.writer.token_event(i))) return false;
+      if (!write(job.writer.token_event(i % count))) return false;
     }
     ++answered;
     if (!write(job.writer.last_events())) return false;

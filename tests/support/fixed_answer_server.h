@@ -18,6 +18,7 @@ struct FixedAnswerOptions {
   std::size_t deltas = 0;         // above 0: every answer has as many words, and no file is asked
   int delay_ms = 0;               // before each token
   int loading_ms = 0;             // 503 "Loading model" at first
+  std::string endless_on;         // a prompt with this in it is answered without an end; "": none
   std::string api_key;            // "": any will do. Else everything but /health wants it
   Json forced = Json::object();   // settings used whatever a request asks for
 };
