@@ -39,6 +39,23 @@ void check_command(const CLI::App& app, std::span<char* const> words) {
   throw InputError(fmt::format("unknown command '{}'{}", word, suggestion(word, known)));
 }
 
+// The words that CLI11 didn't expect, with the option that one of them may be meant for.
+std::string unexpected(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  std::vector<std::string> known;
+  for (const auto* option : command->get_options())
+    for (const auto& name : option->get_lnames()) known.push_back("--" + name);
+  std::string text = error.what();
+  for (const auto& word : command->remaining(true)) {
+    const auto name = word.substr(0, word.find('='));
+    if (!name.starts_with("--")) continue;
+    if (const auto meant = nearest_name(name, known); !meant.empty())
+      text += fmt::format("\n{}: did you mean {}?", name, meant);
+  }
+  return text;
+}
+
 int run_command_line(int argc, char** argv) {
   CLI::App app(
       "GPQA Diamond for local models: reruns a model card's figure, and says whether variants can be told "
@@ -58,7 +75,7 @@ int run_command_line(int argc, char** argv) {
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return complain(fmt::format("{}\nRun with --help for more.", error.what()).c_str(), kBadInput);
+    return complain(fmt::format("{}\nRun with --help for more.", unexpected(app, error)).c_str(), kBadInput);
   }
   for (const auto& command : commands)
     if (command.app->parsed()) return command.run();

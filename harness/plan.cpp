@@ -25,7 +25,8 @@ const std::vector<std::string> kTasks = {"gpqa_diamond_cot_zeroshot", "gpqa_main
 void check_file(const std::string& what, const fs::path& path) {
   std::error_code error;
   if (!fs::is_regular_file(path, error))
-    throw InputError(fmt::format("{}: no such file: '{}'", what, path.string()));
+    throw InputError(fmt::format("{}: {}: '{}'", what,
+                                 fs::exists(path, error) ? "not a file" : "no such file", path.string()));
 }
 
 bool is_variable_name(std::string_view text) {
@@ -152,7 +153,10 @@ void check_folder_name(std::string_view what, std::string_view name) {
 void validate(const Plan& plan) {
   check_folder_name("plan", plan.name);
   if (plan.dataset.empty())
-    throw InputError("no dataset: name the CSV file (dataset = \"gpqa_diamond.csv\", or --dataset F)");
+    throw InputError(
+        "no dataset: name the CSV file (dataset = \"gpqa_diamond.csv\", or --dataset F). `gpqa dataset "
+        "fetch` "
+        "downloads it");
   check_file("dataset", plan.dataset);
   if (std::find(kTasks.begin(), kTasks.end(), plan.task_name) == kTasks.end())
     throw InputError(fmt::format("unknown task '{}'{}", plan.task_name, suggestion(plan.task_name, kTasks)));

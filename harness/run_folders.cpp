@@ -1,6 +1,7 @@
 #include "harness/run_folders.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -14,6 +15,23 @@ bool holds_run(const fs::path& folder) {
   std::error_code error;
   return fs::is_regular_file(folder / "run.json", error);
 }
+
+namespace {
+
+// The first folder of runs two levels down: people name the folder that holds all of theirs.
+std::optional<fs::path> run_below(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> found;
+  for (const auto& outer : fs::directory_iterator(folder, error)) {
+    if (!outer.is_directory(error)) continue;
+    for (const auto& inner : fs::directory_iterator(outer.path(), error))
+      if (holds_run(inner.path())) found.push_back(outer.path());
+  }
+  if (found.empty()) return std::nullopt;
+  return *std::min_element(found.begin(), found.end());
+}
+
+}  // namespace
 
 std::vector<fs::path> find_runs(std::span<const std::string> folders) {
   std::vector<fs::path> runs;
@@ -29,8 +47,11 @@ std::vector<fs::path> find_runs(std::span<const std::string> folders) {
     for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
       if (holds_run(entry->path())) inside.push_back(entry->path());
     if (error) throw InputError(fmt::format("can't read '{}': {}", name, error.message()));
-    if (inside.empty())
-      throw InputError(fmt::format("'{}' holds no run (no run.json in it, nor in a folder of it)", name));
+    if (inside.empty()) {
+      const auto deeper = run_below(folder);
+      throw InputError(fmt::format("'{}' holds no run (no run.json in it, nor in a folder of it){}", name,
+                                   deeper ? fmt::format("; did you mean '{}'?", deeper->string()) : ""));
+    }
     std::sort(inside.begin(), inside.end());
     runs.insert(runs.end(), inside.begin(), inside.end());
   }

@@ -8,6 +8,7 @@
 
 #include "harness/commands/command.h"
 #include "harness/exit_code.h"
+#include "harness/run_folders.h"
 #include "results/inert_text.h"
 
 namespace gpqa {
@@ -33,7 +34,8 @@ const char* word(Finding::Kind kind) {
 int run(const Options& options) {
   const auto diagnosis = examine_run(options.run);
   for (const auto& finding : diagnosis.findings)
-    fmt::print("{:<6}  {}: {}\n", word(finding.kind), finding.where, terminal_escape(finding.what));
+    fmt::print("{:<6}  {}: {}\n", word(finding.kind), terminal_escape(finding.where),
+               terminal_escape(finding.what));
   const auto kept = diagnosis.sound.size();
   if (diagnosis.manifest)
     fmt::print(
@@ -45,13 +47,14 @@ int run(const Options& options) {
   if (!options.salvage.empty()) {
     salvage_run(options.run, diagnosis, options.salvage);
     fmt::print("written to {}: {} trials; to go on with them, give `gpqa run` the folder above it as --out\n",
-               options.salvage, kept);
+               terminal_escape(options.salvage), kept);
     return kDone;
   }
   if (!diagnosis.damaged()) return kDone;
   if (diagnosis.manifest)
-    fmt::print("what is sound can be kept: gpqa doctor {} --salvage NEW_FOLDER/{}\n", options.run,
-               terminal_escape(diagnosis.manifest->variant));
+    fmt::print("what is sound can be kept: gpqa doctor {} --salvage {}\n",
+               terminal_escape(shell_quote(options.run)),
+               terminal_escape(shell_quote("NEW_FOLDER/" + diagnosis.manifest->variant)));
   return kBadInput;
 }
 

@@ -126,6 +126,8 @@ std::string describe_failure(CURL* easy, const std::string& base, CURLcode code,
       return fmt::format("{}: {}. Is the name right?", base, why);
     case CURLE_PEER_FAILED_VERIFICATION:
       return fmt::format("{}: the server's certificate is not trusted: {}", base, why);
+    case CURLE_SSL_CONNECT_ERROR:
+      return fmt::format("{}: no TLS there: {}. Is it an http:// server?", base, why);
     case CURLE_OPERATION_TIMEDOUT:
       return fmt::format("no answer from {} in time: {}", base, why);
     default:

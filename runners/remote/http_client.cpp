@@ -108,6 +108,10 @@ HttpResponse HttpClient::post_json(const std::string& path, const std::string& b
   return impl_->call(path, &body);
 }
 
+bool HttpClient::has_key() const {
+  return !impl_->options.api_key.empty();
+}
+
 const std::string& HttpClient::url() const {
   return impl_->base;
 }

@@ -41,6 +41,7 @@ class HttpClient {
   HttpResponse get(const std::string& path);
   HttpResponse post_json(const std::string& path, const std::string& body);
   const std::string& url() const;
+  bool has_key() const;
 
  private:
   struct Impl;

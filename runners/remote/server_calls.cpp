@@ -15,10 +15,15 @@ CallResult read(const HttpClient& http, const std::string& path, const HttpRespo
   constexpr long kOk = 200;
   if (response.status == 401 || response.status == 403) {
     throw AuditRefused(
-        fmt::format("{} wants a key (HTTP {} on {}). Put it into an environment variable and name that: "
-                    "--api-key-env NAME, or "
-                    "server.api_key_env in the plan",
-                    http.url(), response.status, path));
+        http.has_key()
+            ? fmt::format(
+                  "{} refuses the key that was sent (HTTP {} on {}). Is the right one in the variable "
+                  "that --api-key-env (or server.api_key_env in the plan) names?",
+                  http.url(), response.status, path)
+            : fmt::format(
+                  "{} wants a key (HTTP {} on {}). Put it into an environment variable and name that: "
+                  "--api-key-env NAME, or server.api_key_env in the plan",
+                  http.url(), response.status, path));
   }
   if (response.status != kOk) {
     return {.json = std::nullopt, .error = error_of_body(response.status, response.body)};

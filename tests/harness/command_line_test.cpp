@@ -48,7 +48,9 @@ TEST_CASE("wrong usage and bad input exit with 2 and say what to do") {
   refused("frobnicate", "unknown command 'frobnicate'; known: run, compare");
   refused("comapre", "did you mean 'compare'?");
   refused("run", "which server?");
-  refused("run --server http://127.0.0.1:1 --name x", "no dataset");
+  refused("run --datset x.csv", "--datset: did you mean --dataset?");
+  refused("run --server http://127.0.0.1:1 --name x", "`gpqa dataset fetch`");
+  refused("run --server http://127.0.0.1:1 --name x --dataset .", "dataset: not a file: '.'");
   refused("run --server http://127.0.0.1:1 --name x --dataset nowhere.csv", "no such file: 'nowhere.csv'");
   refused("run --server http://127.0.0.1:1 --name ../x --dataset " + csv, "can't be the name of a folder");
   refused("run --server http://127.0.0.1:1 --name x --set temprature=1 --dataset " + csv,

@@ -38,6 +38,10 @@ TEST_CASE("a folder without a run, and no folder at all, are told apart") {
   const TemporaryFolder top;
   const std::vector<std::string> empty = {top.path().string()};
   CHECK_THROWS_WITH(find_runs(empty), Catch::Matchers::Contains("holds no run"));
+  make_run(top.path() / "runs/card/98e");
+  const std::vector<std::string> above = {(top.path() / "runs").string()};
+  CHECK_THROWS_WITH(find_runs(above),
+                    Catch::Matchers::Contains("did you mean '" + (top.path() / "runs/card").string()));
   const std::vector<std::string> missing = {(top.path() / "nowhere").string()};
   CHECK_THROWS_WITH(find_runs(missing), Catch::Matchers::Contains("no such folder"));
 }

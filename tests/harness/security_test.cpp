@@ -88,7 +88,7 @@ TEST_CASE("a wrong key is refused in words that don't hold it") {
   const auto result = gpqa(run_line(server, "--name a --limit 5 --api-key-env GPQA_TEST_KEY"));
   INFO(result.err);
   CHECK(result.code == 3);
-  CHECK_THAT(result.err, Contains("key") && Contains("--api-key-env"));
+  CHECK_THAT(result.err, Contains("refuses the key that was sent") && Contains("--api-key-env"));
   CHECK(files_with_key(gpqa.folder.path()).empty());
 }
 
