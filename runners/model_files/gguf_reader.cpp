@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <set>
 #include <span>
 #include <utility>
@@ -11,7 +10,7 @@
 
 #include "prompts/input_error.h"
 #include "runners/model_files/block_formats.h"
-#include "runners/model_files/mapped_file.h"
+#include "runners/model_files/gguf_cursor.h"
 
 namespace gpqa {
 namespace {
@@ -20,7 +19,6 @@ static_assert(std::endian::native == std::endian::little, "GGUF is little-endian
 
 constexpr std::uint64_t kMaxName = 65535;
 constexpr std::uint64_t kMaxDimensions = 4;
-constexpr std::uint64_t kMaxSplits = 1000;
 constexpr std::uint64_t kDefaultAlignment = 32;
 constexpr std::uint64_t kMaxAlignment = 1u << 20;
 
@@ -54,58 +52,7 @@ std::uint64_t scalar_bytes(GgufType type) {
   return 0;
 }
 
-// Reads forward through one file; every read is checked against its end.
-class Cursor {
- public:
-  Cursor(std::span<const std::byte> bytes, std::string path) : bytes_(bytes), path_(std::move(path)) {}
-
-  [[noreturn]] void fail(const std::string& message) const {
-    throw FormatError(path_, fmt::format("byte {}", at_), message);
-  }
-
-  std::uint64_t at() const { return at_; }
-  std::uint64_t left() const { return bytes_.size() - at_; }
-  std::uint64_t size() const { return bytes_.size(); }
-
-  void skip(std::uint64_t count, const char* what) {
-    if (count > left()) {
-      fail(fmt::format("{} of {} bytes, but only {} are left: the file is cut short or damaged", what, count,
-                       left()));
-    }
-    at_ += count;
-  }
-
-  template <class T>
-  T read(const char* what) {
-    const auto start = at_;
-    skip(sizeof(T), what);
-    T value;
-    std::memcpy(&value, bytes_.data() + start, sizeof(T));
-    return value;
-  }
-
-  std::string_view read_string(const char* what) {
-    const auto length = read<std::uint64_t>(what);
-    const auto start = at_;
-    skip(length, what);
-    return {reinterpret_cast<const char*>(bytes_.data()) + start, static_cast<std::size_t>(length)};
-  }
-
-  GgufType read_type() {
-    const auto id = read<std::uint32_t>("a value's type");
-    if (id > static_cast<std::uint32_t>(GgufType::f64)) {
-      fail(fmt::format("value type {}; expected 0 to 12", id));
-    }
-    return static_cast<GgufType>(id);
-  }
-
- private:
-  std::span<const std::byte> bytes_;
-  std::string path_;
-  std::uint64_t at_ = 0;
-};
-
-GgufArray read_array(Cursor& in) {
+GgufArray read_array(GgufCursor& in) {
   GgufArray array;
   array.type = in.read_type();
   array.count = in.read<std::uint64_t>("an array's length");
@@ -131,7 +78,7 @@ GgufArray read_array(Cursor& in) {
   return array;
 }
 
-bool read_boolean(Cursor& in) {
+bool read_boolean(GgufCursor& in) {
   const auto byte = in.read<std::uint8_t>("a boolean");
   if (byte > 1) {
     in.fail(fmt::format("a boolean of {}; expected 0 or 1", byte));
@@ -139,8 +86,8 @@ bool read_boolean(Cursor& in) {
   return byte == 1;
 }
 
-GgufValue read_value(Cursor& in) {
-  switch (in.read_type()) {
+GgufValue read_value(GgufCursor& in, GgufType type) {
+  switch (type) {
     case GgufType::u8:
       return std::uint64_t{in.read<std::uint8_t>("a value")};
     case GgufType::i8:
@@ -171,7 +118,7 @@ GgufValue read_value(Cursor& in) {
   in.fail("value type");
 }
 
-GgufTensor read_tensor(Cursor& in) {
+GgufTensor read_tensor(GgufCursor& in) {
   GgufTensor tensor;
   const auto name = in.read_string("a tensor's name");
   if (name.empty() || name.size() > kMaxName) {
@@ -211,7 +158,7 @@ GgufTensor read_tensor(Cursor& in) {
   return tensor;
 }
 
-std::uint64_t read_alignment(const Cursor& in, const GgufHeader& header) {
+std::uint64_t read_alignment(const GgufCursor& in, const GgufHeader& header) {
   if (!header.metadata.contains("general.alignment")) {
     return kDefaultAlignment;
   }
@@ -224,8 +171,8 @@ std::uint64_t read_alignment(const Cursor& in, const GgufHeader& header) {
 }
 
 // Offsets count from the end of the header as they are read, from the beginning of the file afterwards.
-void place_tensors(const Cursor& in, GgufHeader& header) {
-  const auto alignment = read_alignment(in, header);
+void place_tensors(const GgufCursor& in, GgufHeader& header) {
+  const auto alignment = header.alignment = read_alignment(in, header);
   const auto data = (in.at() + alignment - 1) / alignment * alignment;
   std::vector<const GgufTensor*> by_offset;
   for (auto& tensor : header.tensors) {
@@ -250,37 +197,6 @@ void place_tensors(const Cursor& in, GgufHeader& header) {
       in.fail(fmt::format("tensors {} and {} overlap", before.name, by_offset[i]->name));
     }
   }
-}
-
-GgufHeader read_one(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  return parse_gguf_header(file.bytes(), path);
-}
-
-// NAME-00001-of-0000N.gguf -> NAME-0000I-of-0000N.gguf
-std::filesystem::path split_path(const std::filesystem::path& first, std::uint64_t index,
-                                 std::uint64_t count) {
-  const auto tail = [&](std::uint64_t i) { return fmt::format("-{:05d}-of-{:05d}.gguf", i, count); };
-  const std::string name = first.filename().string();
-  if (!name.ends_with(tail(1))) {
-    throw FormatError(
-        first.string(), "",
-        fmt::format("the first of {} split files; expected a name that ends with {}", count, tail(1)));
-  }
-  return first.parent_path() / (name.substr(0, name.size() - tail(1).size()) + tail(index));
-}
-
-// Part `index` (from 1) of `count`.
-GgufHeader read_part(const std::filesystem::path& first, std::uint64_t index, std::uint64_t count) {
-  const auto path = split_path(first, index, count);
-  GgufHeader part = read_one(path);
-  if (part.count("split.no") != index - 1 || part.count("split.count") != count) {
-    throw FormatError(
-        path.string(), "",
-        fmt::format("expected part {} of {} split files, found split.no = {}, split.count = {}", index, count,
-                    part.count("split.no").value_or(0), part.count("split.count").value_or(0)));
-  }
-  return part;
 }
 
 }  // namespace
@@ -336,7 +252,7 @@ std::string_view GgufHeader::main_type() const {
 }
 
 GgufHeader parse_gguf_header(std::span<const std::byte> bytes, const std::filesystem::path& path) {
-  Cursor in(bytes, path.string());
+  GgufCursor in(bytes, path.string());
   GgufHeader header;
   header.files.push_back(path);
   constexpr std::uint32_t kMagic = 0x46554747;  // "GGUF"
@@ -358,9 +274,12 @@ GgufHeader parse_gguf_header(std::span<const std::byte> bytes, const std::filesy
     if (key.empty() || key.size() > kMaxName) {
       in.fail(fmt::format("a key of {} bytes", key.size()));
     }
-    if (!header.metadata.emplace(std::string(key), read_value(in)).second) {
+    const auto type = in.read_type();
+    const auto start = in.at();
+    if (!header.metadata.emplace(std::string(key), read_value(in, type)).second) {
       in.fail(fmt::format("key {} is there twice", key));
     }
+    header.entries.push_back({std::string(key), type, start, in.at() - start});
   }
   header.tensors.reserve(tensor_count);
   std::set<std::string_view> names;
@@ -371,36 +290,6 @@ GgufHeader parse_gguf_header(std::span<const std::byte> bytes, const std::filesy
     }
   }
   place_tensors(in, header);
-  return header;
-}
-
-GgufHeader read_gguf_header(const std::filesystem::path& path) {
-  GgufHeader header = read_one(path);
-  const auto splits = header.count("split.count").value_or(0);
-  if (splits <= 1) {
-    return header;
-  }
-  if (splits > kMaxSplits || header.count("split.no").value_or(0) != 0) {
-    throw FormatError(path.string(), "",
-                      fmt::format("part {} of {} split files; give the first one",
-                                  header.count("split.no").value_or(0) + 1, splits));
-  }
-  std::set<std::string> names;
-  for (const auto& tensor : header.tensors) {
-    names.insert(tensor.name);
-  }
-  for (std::uint64_t i = 2; i <= splits; ++i) {
-    GgufHeader part = read_part(path, i, splits);
-    for (auto& tensor : part.tensors) {
-      if (!names.insert(tensor.name).second) {
-        throw FormatError(part.files[0].string(), "",
-                          fmt::format("tensor {} is in an earlier part too", tensor.name));
-      }
-      tensor.file = static_cast<std::uint32_t>(header.files.size());
-      header.tensors.push_back(std::move(tensor));
-    }
-    header.files.push_back(part.files[0]);
-  }
   return header;
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -42,6 +43,14 @@ struct GgufArray {
 
 using GgufValue = std::variant<std::uint64_t, std::int64_t, double, bool, std::string, GgufArray>;
 
+// A key as the file has it: what a writer copies unchanged.
+struct GgufEntry {
+  std::string key;
+  GgufType type = GgufType::u8;
+  std::uint64_t offset = 0;  // of the value in the file; an array's begins with its element type and count
+  std::uint64_t bytes = 0;
+};
+
 struct GgufTensor {
   std::string name;
   std::vector<std::uint64_t> shape;  // ne[0] is the row length
@@ -55,6 +64,8 @@ struct GgufTensor {
 struct GgufHeader {
   std::vector<std::filesystem::path> files;  // more than one if the model is split
   std::uint32_t version = 0;
+  std::uint64_t alignment = 32;               // of the tensors' bytes
+  std::vector<GgufEntry> entries;             // in the file's order; of the first file, as metadata is
   std::map<std::string, GgufValue> metadata;  // of the first file
   std::vector<GgufTensor> tensors;            // of all files
 
@@ -69,8 +80,12 @@ struct GgufHeader {
 // Of one file's bytes; `path` is for messages. Throws FormatError with the byte offset.
 GgufHeader parse_gguf_header(std::span<const std::byte> bytes, const std::filesystem::path& path);
 
+// The bytes of a file, which stay where they are until the next one is opened.
+using OpenGguf = std::function<std::span<const std::byte>(const std::filesystem::path&)>;
+
 // Follows split files (`split.count`, NAME-00001-of-0000N.gguf) from the first of them.
 // Throws FormatError with the byte offset, InputError if a file can't be opened.
 GgufHeader read_gguf_header(const std::filesystem::path& path);
+GgufHeader read_gguf_header(const std::filesystem::path& path, const OpenGguf& open);
 
 }  // namespace gpqa

@@ -1,68 +1,19 @@
 #include "runners/model_files/gguf_reader.h"
 
 #include <array>
-#include <fstream>
-#include <iterator>
 #include <random>
 #include <span>
-#include <unistd.h>
 
 #include "prompts/input_error.h"
 #include "runners/model_files/block_formats.h"
 #include "runners/model_files/file_types.h"
 #include "tests/catch.h"
+#include "tests/runners/model_files/gguf_builder.h"
 
 namespace gpqa {
 namespace {
 
 const std::string kTiny = GPQA_TEST_DATA "/gemma4/tiny-q4_k_m.gguf";
-
-std::string read(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-struct TemporaryFile {
-  std::filesystem::path path;
-  explicit TemporaryFile(const std::string& name)
-      : path(std::filesystem::temp_directory_path() / (std::to_string(getpid()) + name)) {}
-  ~TemporaryFile() { std::filesystem::remove(path); }
-  void write(std::string_view bytes) const { std::ofstream(path, std::ios::binary) << bytes; }
-};
-
-// A GGUF file put together by hand.
-struct Builder {
-  std::string bytes;
-  template <class T>
-  Builder& put(T value) {
-    bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
-    return *this;
-  }
-  Builder& put_string(std::string_view text) {
-    put<std::uint64_t>(text.size());
-    bytes.append(text);
-    return *this;
-  }
-  Builder& head(std::uint64_t tensors, std::uint64_t keys, std::uint32_t version = 3) {
-    bytes = "GGUF";
-    return put(version).put(tensors).put(keys);
-  }
-  Builder& count_key(std::string_view key, std::uint16_t value) {
-    return put_string(key).put<std::uint32_t>(2).put(value);
-  }
-  Builder& tensor(std::string_view name, const std::vector<std::uint64_t>& shape, std::uint32_t type,
-                  std::uint64_t offset) {
-    put_string(name).put(static_cast<std::uint32_t>(shape.size()));
-    for (const auto length : shape) {
-      put(length);
-    }
-    return put(type).put(offset);
-  }
-  Builder& data(std::size_t count) {
-    bytes.resize((bytes.size() + 31) / 32 * 32 + count);
-    return *this;
-  }
-};
 
 std::string error_of(const std::string& bytes) {
   const TemporaryFile file("-bad.gguf");
@@ -97,14 +48,14 @@ TEST_CASE("a real header: metadata, tensors, and the totals that llama-server re
 TEST_CASE("split files are followed from the first") {
   const TemporaryFile first("-m-00001-of-00002.gguf");
   const TemporaryFile second("-m-00002-of-00002.gguf");
-  first.write(Builder()
+  first.write(GgufBuilder()
                   .head(1, 2)
                   .count_key("split.no", 0)
                   .count_key("split.count", 2)
                   .tensor("a", {4}, 0, 0)
                   .data(16)
                   .bytes);
-  second.write(Builder()
+  second.write(GgufBuilder()
                    .head(1, 2)
                    .count_key("split.no", 1)
                    .count_key("split.count", 2)
@@ -118,7 +69,7 @@ TEST_CASE("split files are followed from the first") {
   CHECK(header.n_params() == 68);
   CHECK(header.tensor_bytes() == 16 + 68);
   CHECK_THROWS_WITH(read_gguf_header(second.path), Catch::Contains("give the first one"));
-  second.write(Builder()
+  second.write(GgufBuilder()
                    .head(1, 2)
                    .count_key("split.no", 1)
                    .count_key("split.count", 3)
@@ -126,7 +77,7 @@ TEST_CASE("split files are followed from the first") {
                    .data(16)
                    .bytes);
   CHECK_THROWS_WITH(read_gguf_header(first.path), Catch::Contains("expected part 2 of 2"));
-  second.write(Builder()
+  second.write(GgufBuilder()
                    .head(1, 2)
                    .count_key("split.no", 1)
                    .count_key("split.count", 2)
@@ -142,16 +93,16 @@ TEST_CASE("damage is named with its place") {
   const auto contains = [](const char* text) { return Catch::Contains(text); };
   CHECK_THAT(error_of("GGML...."), contains("doesn't begin with"));
   CHECK_THAT(error_of("GG"), contains("doesn't begin with"));
-  CHECK_THAT(error_of(Builder().head(0, 0, 1).bytes), contains("version 1"));
-  CHECK_THAT(error_of(Builder().head(1ull << 60, 0).bytes), contains("tensors and 0 keys"));
-  CHECK_THAT(error_of(Builder().head(0, 1ull << 60).bytes), contains("keys in a file"));
-  CHECK_THAT(error_of(Builder().head(0, 1).put<std::uint64_t>(1ull << 62).data(64).bytes),
+  CHECK_THAT(error_of(GgufBuilder().head(0, 0, 1).bytes), contains("version 1"));
+  CHECK_THAT(error_of(GgufBuilder().head(1ull << 60, 0).bytes), contains("tensors and 0 keys"));
+  CHECK_THAT(error_of(GgufBuilder().head(0, 1ull << 60).bytes), contains("keys in a file"));
+  CHECK_THAT(error_of(GgufBuilder().head(0, 1).put<std::uint64_t>(1ull << 62).data(64).bytes),
              contains("a key of"));
-  CHECK_THAT(error_of(Builder().head(0, 1).put_string("k").put<std::uint32_t>(13).data(64).bytes),
+  CHECK_THAT(error_of(GgufBuilder().head(0, 1).put_string("k").put<std::uint32_t>(13).data(64).bytes),
              contains("value type 13"));
-  CHECK_THAT(error_of(Builder().head(0, 2).count_key("k", 1).count_key("k", 1).bytes),
+  CHECK_THAT(error_of(GgufBuilder().head(0, 2).count_key("k", 1).count_key("k", 1).bytes),
              contains("key k is there twice"));
-  CHECK_THAT(error_of(Builder()
+  CHECK_THAT(error_of(GgufBuilder()
                           .head(0, 1)
                           .put_string("k")
                           .put<std::uint32_t>(9)
@@ -160,7 +111,7 @@ TEST_CASE("damage is named with its place") {
                           .data(64)
                           .bytes),
              contains("array of arrays"));
-  CHECK_THAT(error_of(Builder()
+  CHECK_THAT(error_of(GgufBuilder()
                           .head(0, 1)
                           .put_string("k")
                           .put<std::uint32_t>(9)
@@ -169,29 +120,35 @@ TEST_CASE("damage is named with its place") {
                           .data(64)
                           .bytes),
              contains("array"));
-  CHECK_THAT(error_of(Builder().head(1, 0).tensor("t", {4}, 99, 0).data(64).bytes),
+  CHECK_THAT(error_of(GgufBuilder().head(1, 0).tensor("t", {4}, 99, 0).data(64).bytes),
              contains("tensor t: type 99"));
-  CHECK_THAT(error_of(Builder().head(1, 0).tensor("t", {33}, 8, 0).data(64).bytes),
+  CHECK_THAT(error_of(GgufBuilder().head(1, 0).tensor("t", {33}, 8, 0).data(64).bytes),
              contains("needs a multiple of 32"));
-  CHECK_THAT(error_of(Builder().head(1, 0).tensor("t", {1ull << 40, 1ull << 40}, 0, 0).data(64).bytes),
+  CHECK_THAT(error_of(GgufBuilder().head(1, 0).tensor("t", {1ull << 40, 1ull << 40}, 0, 0).data(64).bytes),
              contains("dimension 1"));
-  CHECK_THAT(error_of(Builder().head(1, 0).tensor("t", {0}, 0, 0).data(64).bytes),
+  CHECK_THAT(error_of(GgufBuilder().head(1, 0).tensor("t", {0}, 0, 0).data(64).bytes),
              contains("dimension 0 is 0"));
-  CHECK_THAT(error_of(Builder().head(1, 0).tensor("t", {8}, 0, 7).data(64).bytes),
+  CHECK_THAT(error_of(GgufBuilder().head(1, 0).tensor("t", {8}, 0, 7).data(64).bytes),
              contains("no multiple of 32"));
-  CHECK_THAT(error_of(Builder().head(1, 0).tensor("t", {800}, 0, 0).data(64).bytes), contains("cut short"));
-  CHECK_THAT(error_of(Builder().head(2, 0).tensor("t", {4}, 0, 0).tensor("t", {4}, 0, 0).data(64).bytes),
+  CHECK_THAT(error_of(GgufBuilder().head(1, 0).tensor("t", {800}, 0, 0).data(64).bytes),
+             contains("cut short"));
+  CHECK_THAT(error_of(GgufBuilder().head(2, 0).tensor("t", {4}, 0, 0).tensor("t", {4}, 0, 0).data(64).bytes),
              contains("there twice"));
-  CHECK_THAT(error_of(Builder().head(2, 0).tensor("t", {16}, 0, 0).tensor("u", {4}, 0, 32).data(64).bytes),
-             contains("tensors t and u overlap"));
-  CHECK_THAT(error_of(Builder().head(0, 1).put_string("k").put<std::uint32_t>(7).put<std::uint8_t>(2).bytes),
-             contains("a boolean of 2"));
-  CHECK_THAT(error_of(Builder().head(0, 1).count_key("general.alignment", 48).bytes),
-             contains("expected a power of two"));
   CHECK_THAT(
-      error_of(
-          Builder().head(0, 1).put_string("general.alignment").put<std::uint32_t>(8).put_string("32").bytes),
-      contains("expected a power of two"));
+      error_of(GgufBuilder().head(2, 0).tensor("t", {16}, 0, 0).tensor("u", {4}, 0, 32).data(64).bytes),
+      contains("tensors t and u overlap"));
+  CHECK_THAT(
+      error_of(GgufBuilder().head(0, 1).put_string("k").put<std::uint32_t>(7).put<std::uint8_t>(2).bytes),
+      contains("a boolean of 2"));
+  CHECK_THAT(error_of(GgufBuilder().head(0, 1).count_key("general.alignment", 48).bytes),
+             contains("expected a power of two"));
+  CHECK_THAT(error_of(GgufBuilder()
+                          .head(0, 1)
+                          .put_string("general.alignment")
+                          .put<std::uint32_t>(8)
+                          .put_string("32")
+                          .bytes),
+             contains("expected a power of two"));
   CHECK_THROWS_WITH(read_gguf_header("/nonexistent.gguf"), Catch::Contains("No such file"));
   CHECK_THROWS_WITH(read_gguf_header("/tmp"), Catch::Contains("not a file"));
 }
@@ -213,7 +170,7 @@ bool is_refused(std::string_view bytes) {
 }
 
 TEST_CASE("a file cut anywhere is refused with the place") {
-  const std::string whole = read(kTiny);
+  const std::string whole = read_bytes(kTiny);
   constexpr std::size_t kHeader = 115936;
   for (std::size_t size = 0; size < kHeader; size += 97) {
     REQUIRE(is_refused(whole.substr(0, size)));
@@ -226,7 +183,7 @@ TEST_CASE("a file cut anywhere is refused with the place") {
 }
 
 TEST_CASE("bytes flipped at random are read or refused, never worse") {
-  const std::string whole = read(kTiny);
+  const std::string whole = read_bytes(kTiny);
   std::mt19937 random(1);
   std::size_t refused = 0;
   constexpr std::size_t kRounds = 1000;
@@ -248,12 +205,12 @@ TEST_CASE("bytes flipped at random are read or refused, never worse") {
 TEST_CASE("hostile counts allocate no more than the file's size") {
   // A string, an array and a directory that each claim what a small file can't hold.
   const auto claims = [](std::uint32_t type, std::uint64_t length) {
-    return Builder().head(0, 1).put_string("k").put(type).put(length).data(64).bytes;
+    return GgufBuilder().head(0, 1).put_string("k").put(type).put(length).data(64).bytes;
   };
   for (const std::uint64_t length : {1ull << 20, 1ull << 40, 1ull << 63, ~0ull}) {
     CHECK(is_refused(claims(8, length)));
-    CHECK(is_refused(Builder().head(length, 0).data(64).bytes));
-    CHECK(is_refused(Builder()
+    CHECK(is_refused(GgufBuilder().head(length, 0).data(64).bytes));
+    CHECK(is_refused(GgufBuilder()
                          .head(0, 1)
                          .put_string("k")
                          .put<std::uint32_t>(9)
@@ -265,9 +222,9 @@ TEST_CASE("hostile counts allocate no more than the file's size") {
 }
 
 TEST_CASE("every metadata type is read as what it is") {
-  Builder b;
+  GgufBuilder b;
   b.head(0, 12);
-  const auto key = [&](const char* name, std::uint32_t type) -> Builder& {
+  const auto key = [&](const char* name, std::uint32_t type) -> GgufBuilder& {
     return b.put_string(name).put(type);
   };
   key("u8", 0).put<std::uint8_t>(200);
