@@ -169,7 +169,7 @@ TEST_CASE("a plan or a data set that was changed in the middle of a run is refus
   refused("trials.repeats: 1 there, 2 now");
   plan("");
   auto other = csv;
-  other.replace(other.find("\n", csv.size() / 2), 1, " \n");
+  other.replace(other.find('\n', csv.size() / 2), 1, " \n");
   gpqa.write("q.csv", other);
   refused("dataset.sha256");
   gpqa.write("q.csv", csv);

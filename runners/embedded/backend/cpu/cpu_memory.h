@@ -1,0 +1,66 @@
+// What the CPU backend's handles really are.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "runners/embedded/backend/backend.h"
+
+namespace gpqa {
+
+struct CpuBuffer final : Buffer {
+  CpuBuffer(std::size_t row_count, std::size_t row_width)
+      : numbers(row_count * row_width), rows(row_count), width(row_width) {}
+  Tensor tensor() const override { return {const_cast<float*>(numbers.data()), rows, width, width}; }
+  std::vector<float> numbers;
+  std::size_t rows;
+  std::size_t width;
+};
+
+// A matrix or a stack of them stays in the file's mapping; a vector is small and read often, so it is kept as
+// float32.
+struct CpuWeight final : Weight {
+  std::size_t width() const override { return view.row_elements(); }
+  std::size_t rows() const override { return view.shape.size() < 2 ? 1 : view.shape[1]; }
+  std::size_t experts() const override { return view.shape.size() < 3 ? 1 : view.shape[2]; }
+  // Of a stack: rows of its experts one after the other.
+  std::span<const std::byte> row(std::size_t expert, std::size_t index) const {
+    return view.row(expert * rows() + index);
+  }
+  TensorView view;
+  Inputs inputs = Inputs::may_be_rounded;
+  std::vector<float> vector;  // [width], for a vector
+};
+
+struct CpuKvCache final : KvCache {
+  // Not touched before it is used: a slot costs memory as its sequence grows.
+  explicit CpuKvCache(const KvShape& of)
+      : cache_shape(of),
+        keys(std::make_unique_for_overwrite<float[]>(of.bytes() / 2 / sizeof(float))),
+        values(std::make_unique_for_overwrite<float[]>(of.bytes() / 2 / sizeof(float))) {}
+  const KvShape& shape() const override { return cache_shape; }
+  std::size_t cell(std::uint32_t slot, std::size_t position, std::size_t kv_head) const {
+    const auto& s = cache_shape;
+    return ((slot * s.kv_heads + kv_head) * s.cells + position % s.cells) * s.head_dim;
+  }
+  KvShape cache_shape;
+  std::unique_ptr<float[]> keys;    // [slots, kv_heads, cells, head_dim]
+  std::unique_ptr<float[]> values;  // likewise
+};
+
+struct CpuRouting final : Routing {
+  std::size_t tokens = 0;
+  RoutingOnHost chosen;
+};
+
+inline const CpuWeight& on_cpu(const Weight& weight) {
+  return static_cast<const CpuWeight&>(weight);
+}
+
+inline std::span<float> row_of(const Tensor& x, std::size_t index) {
+  return {x.data + index * x.stride, x.width};
+}
+
+}  // namespace gpqa

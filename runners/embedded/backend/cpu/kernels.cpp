@@ -1,0 +1,16 @@
+#include "runners/embedded/backend/cpu/kernels.h"
+
+namespace gpqa {
+
+std::vector<const Kernels*> usable_kernels() {
+  std::vector<const Kernels*> all = {&kPortableKernels};
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) all.push_back(&kAvx2Kernels);
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    all.push_back(&kAvx512Kernels);
+#endif
+  return all;
+}
+
+}  // namespace gpqa

@@ -1,0 +1,12 @@
+#include "runners/embedded/backend/cpu/kernels.h"
+
+namespace gpqa {
+namespace {
+
+#include "runners/embedded/backend/cpu/kernels_impl.h"
+
+}  // namespace
+
+constinit const Kernels kAvx2Kernels = make_kernels("avx2");
+
+}  // namespace gpqa

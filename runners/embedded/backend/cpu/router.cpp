@@ -1,0 +1,57 @@
+#include "runners/embedded/backend/cpu/router.h"
+
+#include <algorithm>
+#include <cassert>
+#include <numeric>
+#include <vector>
+
+namespace gpqa {
+
+void cpu_route(const Kernels& kernels, CpuRouting& routing, Tensor logits, const CpuWeight& scales) {
+  auto& chosen = routing.chosen;
+  const std::size_t used = chosen.used;
+  assert(logits.width == scales.width() && used <= logits.width);
+  routing.tokens = logits.rows;
+  chosen.experts.resize(logits.rows * used);
+  chosen.shares.resize(logits.rows * used);
+  chosen.weights.resize(logits.rows * used);
+  std::vector<float> p(logits.width);
+  std::vector<std::int32_t> order(logits.width);
+  for (std::size_t t = 0; t < logits.rows; ++t) {
+    const auto row = row_of(logits, t);
+    std::copy(row.begin(), row.end(), p.begin());
+    kernels.softmax(p.data(), p.size());
+    std::iota(order.begin(), order.end(), 0);
+    // By the logits: two that differ may have probabilities that don't.
+    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(used), order.end(),
+                      [&](std::int32_t a, std::int32_t b) {
+                        const float x = row[static_cast<std::size_t>(a)];
+                        const float y = row[static_cast<std::size_t>(b)];
+                        return x != y ? x > y : a < b;
+                      });
+    float total = 0;
+    for (std::size_t j = 0; j < used; ++j) total += p[static_cast<std::size_t>(order[j])];
+    for (std::size_t j = 0; j < used; ++j) {
+      const auto expert = static_cast<std::size_t>(order[j]);
+      const float share = p[expert] / total;
+      chosen.experts[t * used + j] = order[j];
+      chosen.shares[t * used + j] = share;
+      chosen.weights[t * used + j] = share * scales.vector[expert];
+    }
+  }
+}
+
+void cpu_combine(const Kernels& kernels, ThreadPool& pool, Tensor out, Tensor outs,
+                 const CpuRouting& routing) {
+  const std::size_t used = routing.chosen.used;
+  assert(outs.rows == routing.tokens * used && out.rows == routing.tokens && out.width == outs.width);
+  pool.run(out.rows, [&](std::size_t t, std::size_t) {
+    float* sum = row_of(out, t).data();
+    std::fill_n(sum, out.width, 0.0F);
+    for (std::size_t j = 0; j < used; ++j)
+      kernels.add_scaled(sum, row_of(outs, t * used + j).data(), routing.chosen.weights[t * used + j],
+                         out.width);
+  });
+}
+
+}  // namespace gpqa

@@ -1,0 +1,286 @@
+// Each operation of the CPU backend against its formula in double precision, on every instruction set that
+// this machine has.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "runners/embedded/backend/cpu/cpu_backend.h"
+#include "runners/embedded/backend/cpu/kernels.h"
+#include "runners/model_files/block_formats.h"
+#include "runners/model_files/dequantize.h"
+#include "tests/catch.h"
+
+using namespace gpqa;
+
+namespace {
+
+std::vector<float> random_floats(std::size_t count, std::mt19937& random, float size = 1) {
+  std::normal_distribution<float> normal(0, size);
+  std::vector<float> all(count);
+  for (float& x : all) x = normal(random);
+  return all;
+}
+
+struct Filled {
+  std::unique_ptr<Buffer> buffer;
+  Tensor tensor;
+};
+
+// A buffer with these numbers: written through an F32 table that is embedded row by row.
+Filled fill(Backend& backend, const std::vector<float>& numbers, std::size_t width) {
+  const TensorView table{.name = "numbers",
+                         .format = *block_format(0),
+                         .shape = {width, numbers.size() / width},
+                         .bytes = std::as_bytes(std::span(numbers))};
+  Batch batch;
+  for (std::size_t i = 0; i < numbers.size() / width; ++i) {
+    batch.ids.push_back(static_cast<std::int32_t>(i));
+    batch.positions.push_back(0);
+    batch.slots.push_back(0);
+  }
+  Filled filled{backend.make_buffer(batch.size(), width), {}};
+  filled.tensor = filled.buffer->tensor();
+  backend.embed(filled.tensor, *backend.load(table), batch, 1);
+  return filled;
+}
+
+std::unique_ptr<Weight> weight_of(Backend& backend, const std::vector<float>& numbers,
+                                  std::vector<std::uint64_t> shape) {
+  return backend.load({.name = "w",
+                       .format = *block_format(0),
+                       .shape = std::move(shape),
+                       .bytes = std::as_bytes(std::span(numbers))});
+}
+
+double gelu(double x) {
+  // x/2 (1 + tanh(u)), without the difference of two numbers near 1
+  return x / (1 + std::exp(-2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+}
+
+template <class Expected>
+void check_close(const std::vector<float>& got, const Expected& expected, double relative, double absolute) {
+  std::size_t bad = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const double want = expected(i);
+    if (!(std::abs(got[i] - want) <= absolute + relative * std::abs(want)) && ++bad < 5) {
+      CAPTURE(i, got[i], want);
+      CHECK(false);
+    }
+  }
+  CHECK(bad == 0);
+}
+
+constexpr double kUnit = 6e-8;         // half a unit of float32's last place, relative
+constexpr double kGelu = 200 * kUnit;  // its exponent is rounded, and may be as large as 88
+
+}  // namespace
+
+TEST_CASE("elementwise operations and norms follow their formulas at any width") {
+  const std::size_t width = GENERATE(1U, 15U, 16U, 33U, 256U, 704U);
+  for (const Kernels* kernels : usable_kernels()) {
+    INFO(kernels->name << ", width " << width);
+    const auto backend = make_cpu_backend({.threads = 2, .kernels = kernels});
+    std::mt19937 random(static_cast<std::uint32_t>(width));
+    const auto a = random_floats(5 * width, random, 4);
+    const auto b = random_floats(5 * width, random);
+    const auto w = random_floats(width, random);
+    const auto weight = weight_of(*backend, w, {width});
+    const auto x = fill(*backend, a, width);
+    const auto y = fill(*backend, b, width);
+    const auto out = backend->make_buffer(5, width);
+    const auto result = [&] { return backend->read_back(out->tensor()); };
+
+    backend->add(out->tensor(), x.tensor, y.tensor);
+    check_close(
+        result(), [&](std::size_t i) { return a[i] + b[i]; }, kUnit, 0);
+    backend->multiply(out->tensor(), x.tensor, *weight, 0.25F);
+    check_close(
+        result(), [&](std::size_t i) { return static_cast<double>(a[i]) * w[i % width] * 0.25; }, 2 * kUnit,
+        0);
+    backend->gelu_multiply(out->tensor(), x.tensor, y.tensor);
+    check_close(
+        result(), [&](std::size_t i) { return gelu(a[i]) * b[i]; }, kGelu, 1e-30);
+    const auto mean = [&](std::size_t i) {
+      double sum = 0;
+      for (std::size_t j = 0; j < width; ++j)
+        sum += std::pow(static_cast<double>(a[i / width * width + j]), 2);
+      return sum / static_cast<double>(width);
+    };
+    backend->rms_norm(out->tensor(), x.tensor, weight.get(), 1e-6F);
+    check_close(
+        result(), [&](std::size_t i) { return a[i] / std::sqrt(mean(i) + 1e-6) * w[i % width]; }, 20 * kUnit,
+        0);
+    backend->rms_norm(out->tensor(), x.tensor, nullptr, 1e-6F);
+    check_close(
+        result(), [&](std::size_t i) { return a[i] / std::sqrt(mean(i) + 1e-6); }, 20 * kUnit, 0);
+    backend->add(out->tensor(), x.tensor, x.tensor);
+    backend->softcap(out->tensor(), 30);
+    check_close(
+        result(), [&](std::size_t i) { return 30 * std::tanh(2 * a[i] / 30); }, 4 * kUnit, 30 * 4 * kUnit);
+    backend->scale(x.tensor, 3);
+    check_close(
+        backend->read_back(x.tensor), [&](std::size_t i) { return 3.0 * a[i]; }, kUnit, 0);
+  }
+}
+
+TEST_CASE("gelu and softcap hold at the ends of their range") {
+  for (const Kernels* kernels : usable_kernels()) {
+    std::vector<float> gate = {-1e4F, -90, -30, -8, -1e-4F, 0, 1e-4F, 8, 30, 90, 1e4F};
+    const std::vector<float> up(gate.size(), 1.0F);
+    std::vector<float> out(gate.size());
+    kernels->gelu_multiply(out.data(), gate.data(), up.data(), gate.size());
+    check_close(
+        out, [&](std::size_t i) { return gelu(gate[i]); }, kGelu, 1e-30);
+    kernels->softcap(gate.data(), 30, gate.size());
+    CHECK(gate.front() == -30.0F);
+    CHECK(gate.back() == 30.0F);
+  }
+}
+
+TEST_CASE("a matrix product is the sum of products, for every type of weight") {
+  const auto type = GENERATE(0U, 1U, 30U, 2U, 6U, 8U, 12U, 13U, 14U);  // ggml's ids
+  const auto format = *block_format(type);
+  constexpr std::size_t kWidth = 512;
+  constexpr std::size_t kRows = 19;
+  constexpr std::size_t kTokens = 3;
+  std::mt19937 random(type);
+  std::vector<std::byte> bytes(kWidth / format.elements * format.bytes * kRows);
+  for (auto& byte : bytes) byte = static_cast<std::byte>(random());
+  // Random bits are no sane scales: each float16 in them is set to one.
+  const auto sane = [&](std::size_t at) {
+    const std::uint16_t bits = static_cast<std::uint16_t>(0x2000U + random() % 0x800U);
+    std::memcpy(bytes.data() + at, &bits, sizeof bits);
+  };
+  if (format.elements == 1) {
+    const auto numbers = random_floats(kWidth * kRows, random);
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      std::uint32_t word = 0;
+      std::memcpy(&word, &numbers[i], sizeof word);
+      if (type == 0) std::memcpy(bytes.data() + 4 * i, &word, 4);
+      if (type == 30) std::memcpy(bytes.data() + 2 * i, reinterpret_cast<const char*>(&word) + 2, 2);
+      if (type == 1) sane(2 * i);
+    }
+  }
+  for (std::size_t b = 0; format.elements > 1 && b < bytes.size() / format.bytes; ++b) {
+    const std::size_t at = b * format.bytes;
+    sane(type == 14 ? at + 208 : at);
+    if (type == 12 || type == 13) sane(at + 2);
+  }
+  std::vector<float> w(kWidth * kRows);
+  dequantize(format, bytes, w);
+  const auto x = random_floats(kTokens * kWidth, random);
+  for (const Kernels* kernels : usable_kernels())
+    for (const auto arithmetic : {Arithmetic::float32, Arithmetic::int8}) {
+      INFO(format.name << ", " << kernels->name << (arithmetic == Arithmetic::int8 ? ", int8" : ""));
+      const auto backend = make_cpu_backend({.threads = 2, .arithmetic = arithmetic, .kernels = kernels});
+      const auto weight =
+          backend->load({.name = "w", .format = format, .shape = {kWidth, kRows}, .bytes = bytes});
+      const auto in = fill(*backend, x, kWidth);
+      const auto out = backend->make_buffer(kTokens, kRows);
+      backend->linear(out->tensor(), in.tensor, *weight);
+      const auto got = backend->read_back(out->tensor());
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        const float* row = w.data() + i % kRows * kWidth;
+        const float* token = x.data() + i / kRows * kWidth;
+        double want = 0;
+        double size = 0;   // of what is added up
+        double noise = 0;  // variance: a rounding to steps of s errs by s^2 / 12
+        for (std::size_t j = 0; j < kWidth; ++j) {
+          want += static_cast<double>(row[j]) * token[j];
+          size += std::abs(static_cast<double>(row[j]) * token[j]);
+          const float* block = token + j / kQuantBlock * kQuantBlock;
+          float most = 0;
+          for (std::size_t k = 0; k < kQuantBlock; ++k) most = std::max(most, std::abs(block[k]));
+          noise += std::pow(row[j] * most / 127.0, 2) / 12;
+        }
+        const bool rounded = arithmetic == Arithmetic::int8 && format.elements > 1;
+        CHECK(std::abs(got[i] - want) <= 30 * kUnit * size + (rounded ? 6 * std::sqrt(noise) : 0));
+      }
+    }
+}
+
+TEST_CASE("the router takes the most probable experts, the lower id where they tie") {
+  const auto backend = make_cpu_backend({});
+  const std::vector<float> logits = {1, 3, 3, 2, 0, 5, 5, 5, 5, 5};
+  const std::vector<float> scales = {1, 2, 4, 8, 16};
+  const auto in = fill(*backend, logits, 5);
+  const auto routing = backend->make_routing(2, 3);
+  backend->route(*routing, in.tensor, *weight_of(*backend, scales, {5}));
+  const auto chosen = backend->read_back(*routing);
+  CHECK(chosen.experts == std::vector<std::int32_t>{1, 2, 3, 0, 1, 2});
+  const double whole = 2 * std::exp(3.0) + std::exp(2.0);
+  check_close(
+      chosen.shares,
+      [&](std::size_t i) { return i >= 3 ? 1.0 / 3 : (i == 2 ? std::exp(2.0) : std::exp(3.0)) / whole; },
+      10 * kUnit, 0);
+  check_close(
+      chosen.weights,
+      [&](std::size_t i) {
+        return static_cast<double>(chosen.shares[i]) * scales[static_cast<std::size_t>(chosen.experts[i])];
+      },
+      kUnit, 0);
+}
+
+TEST_CASE("attention sees exactly the window, and all before it without one") {
+  const std::size_t window = GENERATE(0U, 1U, 4U, 9U);
+  constexpr std::size_t kHeads = 4;
+  constexpr std::size_t kKvHeads = 2;
+  constexpr std::size_t kDim = 8;
+  constexpr std::size_t kTokens = 12;
+  std::mt19937 random(7);
+  const auto q = random_floats(kTokens * kHeads * kDim, random);
+  const auto k = random_floats(kTokens * kKvHeads * kDim, random);
+  const auto v = random_floats(kTokens * kKvHeads * kDim, random);
+  for (const Kernels* kernels : usable_kernels()) {
+    const auto backend = make_cpu_backend({.threads = 2, .kernels = kernels});
+    // One token a step, so that a window needs no more cells than it has keys.
+    const auto kv = backend->make_kv({.slots = 2,
+                                      .cells = window == 0 ? kTokens : window,
+                                      .kv_heads = kKvHeads,
+                                      .head_dim = kDim,
+                                      .window = window});
+    for (std::size_t t = 0; t < kTokens; ++t) {
+      const auto part = [&](const std::vector<float>& all, std::size_t width) {
+        return std::vector<float>(all.begin() + static_cast<std::ptrdiff_t>(t * width),
+                                  all.begin() + static_cast<std::ptrdiff_t>((t + 1) * width));
+      };
+      const Batch batch{.ids = {0}, .positions = {static_cast<std::int32_t>(t)}, .slots = {1}};
+      const auto query = fill(*backend, part(q, kHeads * kDim), kHeads * kDim);
+      const auto key = fill(*backend, part(k, kKvHeads * kDim), kKvHeads * kDim);
+      const auto value = fill(*backend, part(v, kKvHeads * kDim), kKvHeads * kDim);
+      const auto out = backend->make_buffer(1, kHeads * kDim);
+      backend->store_kv(*kv, key.tensor, value.tensor, batch);
+      backend->attention(out->tensor(), query.tensor, *kv, kHeads, batch);
+      check_close(
+          backend->read_back(out->tensor()),
+          [&](std::size_t i) {
+            const std::size_t h = i / kDim;
+            const std::size_t from = window != 0 && t >= window ? t - window + 1 : 0;
+            double sum = 0;
+            double total = 0;
+            for (std::size_t p = from; p <= t; ++p) {
+              double score = 0;
+              for (std::size_t d = 0; d < kDim; ++d)
+                score += static_cast<double>(q[(t * kHeads + h) * kDim + d]) *
+                         k[(p * kKvHeads + h / 2) * kDim + d];
+              sum += std::exp(score) * v[(p * kKvHeads + h / 2) * kDim + i % kDim];
+              total += std::exp(score);
+            }
+            return sum / total;
+          },
+          100 * kUnit, 100 * kUnit);
+    }
+  }
+}
+
+TEST_CASE("the kernels of all instruction sets say almost the same") {
+  std::mt19937 random(3);
+  const auto a = random_floats(1000, random);
+  const auto b = random_floats(1000, random);
+  const float expected = kPortableKernels.dot(a.data(), b.data(), a.size());
+  for (const Kernels* kernels : usable_kernels())
+    CHECK(std::abs(kernels->dot(a.data(), b.data(), a.size()) - expected) < 1000 * kUnit);
+}

@@ -1,0 +1,88 @@
+// A sequence's logits don't depend on what else runs, how its prompt is cut, or how many threads there are:
+// equal to the bit.
+#include <algorithm>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/catch.h"
+#include "tests/runners/embedded/tiny_model.h"
+
+using namespace gpqa;
+using gpqa_test::kGemmaData;
+using gpqa_test::TinyModel;
+
+namespace {
+
+constexpr std::size_t kVocabulary = 1408;
+
+std::vector<std::int32_t> random_ids(std::size_t count, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  std::vector<std::int32_t> ids = {2};
+  while (ids.size() < count) ids.push_back(static_cast<std::int32_t>(random() % kVocabulary));
+  return ids;
+}
+
+// A sequence that is fed in chunks of so many tokens, from a step on.
+struct Fed {
+  std::vector<std::int32_t> ids;
+  std::size_t chunk;
+  std::size_t from_step;
+  std::size_t done = 0;
+};
+
+// The logits after each token of sequence 0, all running together.
+std::vector<float> run_together(TinyModel& tiny, std::vector<Fed> sequences, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  std::vector<float> logits;
+  for (std::size_t step = 0; sequences[0].done < sequences[0].ids.size(); ++step) {
+    Batch batch;
+    std::vector<std::size_t> wanted;
+    std::vector<std::uint32_t> order(sequences.size());
+    for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::shuffle(order.begin(), order.end(), random);
+    for (const auto slot : order) {
+      auto& fed = sequences[slot];
+      if (step < fed.from_step) continue;
+      for (std::size_t i = 0; i < fed.chunk && fed.done < fed.ids.size() && batch.size() < 512;
+           ++i, ++fed.done) {
+        if (slot == 0) wanted.push_back(batch.size());
+        batch.ids.push_back(fed.ids[fed.done]);
+        batch.positions.push_back(static_cast<std::int32_t>(fed.done));
+        batch.slots.push_back(slot);
+      }
+    }
+    if (batch.size() == 0) continue;
+    const auto some = tiny.backend->read_back(tiny.model->forward(batch, wanted));
+    logits.insert(logits.end(), some.begin(), some.end());
+  }
+  return logits;
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("logits are the same to the bit, alone or among others, in any chunks, with any threads") {
+  const auto type = GENERATE(as<std::string>(), "bf16", "q8_0", "q6_k", "q4_k_m");
+  const auto arithmetic = GENERATE(Arithmetic::float32, Arithmetic::int8);
+  const Gemma4::Sizes sizes{.slots = 8, .cells = 128, .max_tokens = 512, .max_logits = 512};
+  const auto path = kGemmaData + "tiny-" + type + ".gguf";
+  const auto ids = random_ids(80, 1);  // more than two windows
+  TinyModel one(path, {.threads = 1, .arithmetic = arithmetic}, sizes);
+  TinyModel two(path, {.threads = 2, .arithmetic = arithmetic}, sizes);
+  const auto expected = run_together(one, {{ids, 1, 0}}, 0);
+  REQUIRE(expected.size() == ids.size() * kVocabulary);
+  for (const std::size_t chunk : {1U, 7U, 64U, 512U}) {
+    INFO(type << ", chunks of " << chunk);
+    CHECK(same_bits(run_together(two, {{ids, chunk, 0}}, 0), expected));
+    std::vector<Fed> all = {{ids, chunk, 3}};
+    std::mt19937 random(static_cast<std::uint32_t>(chunk));
+    for (std::uint32_t i = 1; i < 8; ++i)
+      all.push_back({random_ids(10 + random() % 90, 10 + i), 1 + random() % 40, random() % 12});
+    CHECK(same_bits(run_together(chunk == 7 ? one : two, all, static_cast<std::uint32_t>(chunk)), expected));
+  }
+}

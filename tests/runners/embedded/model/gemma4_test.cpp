@@ -1,0 +1,154 @@
+// The forward pass against transformers in float32 (hf.*), and against the same forward on dequantised
+// weights (dq-*).
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "runners/embedded/backend/cpu/kernels.h"
+#include "tests/catch.h"
+#include "tests/runners/embedded/distributions.h"
+#include "tests/runners/embedded/tiny_model.h"
+
+using namespace gpqa;
+using gpqa_test::kGemmaData;
+using gpqa_test::read_floats;
+using gpqa_test::TinyModel;
+
+namespace {
+
+using Json = nlohmann::json;
+
+Json golden(const std::string& sequence) {
+  return Json::parse(std::ifstream(kGemmaData + "golden/hf." + sequence + ".json"));
+}
+
+double most_apart(const std::vector<float>& a, const std::vector<float>& b) {
+  REQUIRE(a.size() == b.size());
+  double most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    REQUIRE(std::isfinite(a[i]));
+    most = std::max(most, std::abs(static_cast<double>(a[i]) - b[i]));
+  }
+  return most;
+}
+
+// What each layer computed, brought to the host.
+struct Kept : LayerObserver {
+  struct Layer {
+    std::vector<float> after_attention, router_logits, expert_outputs, out;
+    RoutingOnHost routing;
+  };
+  explicit Kept(Backend& of) : backend(of) {}
+  void on_layer(const LayerView& view) override {
+    layers.push_back({backend.read_back(view.after_attention), backend.read_back(view.router_logits),
+                      backend.read_back(view.expert_outputs), backend.read_back(view.out),
+                      backend.read_back(*view.routing)});
+  }
+  Backend& backend;
+  std::vector<Layer> layers;
+};
+
+std::vector<float> last_row(const std::vector<float>& all, std::size_t width) {
+  return {all.end() - static_cast<std::ptrdiff_t>(width), all.end()};
+}
+
+}  // namespace
+
+TEST_CASE("float32 logits equal transformers' at every position") {
+  const auto sequence = GENERATE(as<std::string>(), "short", "chat", "long");
+  TinyModel tiny(kGemmaData + "tiny-bf16.gguf", {.threads = 2, .arithmetic = Arithmetic::float32});
+  const auto ids = golden(sequence).at("ids").get<std::vector<std::int32_t>>();
+  const auto expected = read_floats(kGemmaData + "golden/hf." + sequence + ".logits.f32");
+  // transformers' own two attention and expert paths differ by 2e-5.
+  CHECK(most_apart(tiny.logits(ids), expected) < 5e-5);
+}
+
+TEST_CASE("every layer's states, experts and router weights are transformers'") {
+  const auto sequence = GENERATE(as<std::string>(), "short", "chat", "long");
+  TinyModel tiny(kGemmaData + "tiny-bf16.gguf", {.threads = 2, .arithmetic = Arithmetic::float32});
+  const Json expected = golden(sequence);
+  const auto ids = expected.at("ids").get<std::vector<std::int32_t>>();
+  Kept kept(*tiny.backend);
+  tiny.logits(ids, &kept);
+  const auto& config = tiny.model->config();
+  REQUIRE(kept.layers.size() == expected.at("layers").size());
+  for (std::size_t i = 0; i < kept.layers.size(); ++i) {
+    INFO("layer " << i);
+    const auto& layer = expected.at("layers")[i];
+    const auto& got = kept.layers[i];
+    CHECK(most_apart(last_row(got.after_attention, config.hidden), layer.at("attn_out_last")) < 2e-5);
+    CHECK(most_apart(last_row(got.out, config.hidden), layer.at("out_last")) < 2e-5);
+    // The probabilities over all experts, from the logits.
+    auto p = last_row(got.router_logits, config.experts);
+    usable_kernels().front()->softmax(p.data(), p.size());
+    CHECK(most_apart(p, layer.at("router_probs_last")) < 1e-6);
+    REQUIRE(got.routing.experts.size() == ids.size() * config.experts_used);
+    for (std::size_t t = 0; t < ids.size(); ++t)
+      for (std::size_t j = 0; j < config.experts_used; ++j) {
+        const std::size_t at = t * config.experts_used + j;
+        INFO("token " << t << ", choice " << j);
+        CHECK(got.routing.experts[at] == layer.at("router_ids")[t][j]);
+        CHECK(std::abs(got.routing.shares[at] - layer.at("router_weights_norm")[t][j].get<float>()) < 2e-6F);
+        CHECK(std::abs(got.routing.weights[at] - layer.at("router_weights_scaled")[t][j].get<float>()) <
+              2e-6F);
+      }
+    CHECK(got.expert_outputs.size() == ids.size() * config.experts_used * config.hidden);
+  }
+}
+
+TEST_CASE("64 greedy tokens are transformers'") {
+  const auto sequence = GENERATE(as<std::string>(), "short", "chat", "long");
+  TinyModel tiny(kGemmaData + "tiny-bf16.gguf", {.threads = 2, .arithmetic = Arithmetic::float32});
+  const Json expected = golden(sequence);
+  const auto ids = expected.at("ids").get<std::vector<std::int32_t>>();
+  auto logits = last_row(tiny.logits(ids), tiny.model->config().vocabulary);
+  std::vector<std::int32_t> written;
+  while (written.size() < 64) {
+    const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
+    written.push_back(static_cast<std::int32_t>(best));
+    const auto position = static_cast<std::int32_t>(ids.size() + written.size() - 1);
+    const std::size_t last[] = {0};
+    logits = tiny.backend->read_back(
+        tiny.model->forward({.ids = {written.back()}, .positions = {position}, .slots = {0}}, last));
+  }
+  CHECK(written == expected.at("greedy_64").get<std::vector<std::int32_t>>());
+}
+
+TEST_CASE("quantised files in float32 equal the same forward on dequantised weights") {
+  const auto type = GENERATE(as<std::string>(), "q8_0", "q6_k", "q4_k_m");
+  const auto sequence = GENERATE(as<std::string>(), "short", "chat");
+  TinyModel tiny(kGemmaData + "tiny-" + type + ".gguf", {.threads = 2, .arithmetic = Arithmetic::float32});
+  const auto ids = golden(sequence).at("ids").get<std::vector<std::int32_t>>();
+  const auto expected = read_floats(kGemmaData + "golden/dq-" + type + "." + sequence + ".logits.f32");
+  INFO(type << " " << sequence);
+  CHECK(most_apart(tiny.logits(ids), expected) < 5e-5);  // as above
+}
+
+TEST_CASE("8-bit inputs bring no more divergence than llama.cpp's do on the same file") {
+  const auto type = GENERATE(as<std::string>(), "q8_0", "q6_k", "q4_k_m");
+  const auto sequence = GENERATE(as<std::string>(), "short", "chat");
+  const Json measured = Json::parse(std::ifstream(kGemmaData + "golden/dequantised_compare.json"))
+                            .at(type)
+                            .at(sequence)
+                            .at("llama_vs_dequantised_fp32");
+  TinyModel tiny(kGemmaData + "tiny-" + type + ".gguf", {.threads = 2, .arithmetic = Arithmetic::int8});
+  const auto ids = golden(sequence).at("ids").get<std::vector<std::int32_t>>();
+  const auto expected = read_floats(kGemmaData + "golden/dq-" + type + "." + sequence + ".logits.f32");
+  const auto compared =
+      gpqa_test::compare_logits(expected, tiny.logits(ids), tiny.model->config().vocabulary);
+  INFO(type << " " << sequence << ": KL " << compared.mean_kl << ", llama.cpp " << measured.at("kl_mean"));
+  CHECK(compared.mean_kl <= measured.at("kl_mean").get<double>());
+  CHECK(compared.mean_kl > 1e-7);  // they are rounded
+}
+
+TEST_CASE("8-bit inputs leave a file without quantised weights as it is") {
+  TinyModel exact(kGemmaData + "tiny-bf16.gguf", {.threads = 1, .arithmetic = Arithmetic::float32});
+  TinyModel rounded(kGemmaData + "tiny-bf16.gguf", {.threads = 1, .arithmetic = Arithmetic::int8});
+  const auto ids = golden("short").at("ids").get<std::vector<std::int32_t>>();
+  CHECK(exact.logits(ids) == rounded.logits(ids));
+}

@@ -1,0 +1,59 @@
+// The reference model of the goldens, in any of its files, ready to be asked.
+#pragma once
+
+#include <cstdint>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runners/embedded/backend/cpu/cpu_backend.h"
+#include "runners/embedded/model/gemma4.h"
+#include "runners/model_files/gguf_file.h"
+
+namespace gpqa_test {
+
+inline const std::string kGemmaData = GPQA_TEST_DATA "/gemma4/";
+
+inline std::vector<float> read_floats(const std::string& path) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  std::vector<float> numbers(static_cast<std::size_t>(file.tellg()) / sizeof(float));
+  file.seekg(0);
+  file.read(reinterpret_cast<char*>(numbers.data()),
+            static_cast<std::streamsize>(numbers.size() * sizeof(float)));
+  return numbers;
+}
+
+struct TinyModel {
+  explicit TinyModel(
+      const std::string& path, const gpqa::CpuOptions& options = {},
+      const gpqa::Gemma4::Sizes& sizes = {.slots = 1, .cells = 512, .max_tokens = 512, .max_logits = 512})
+      : file(path), backend(gpqa::make_cpu_backend(options)) {
+    const auto config = gpqa::read_gemma4_config(file);
+    model = std::make_unique<gpqa::Gemma4>(
+        *backend, config,
+        gpqa::load_gemma4_weights(
+            *backend, config, [this](const std::string& name) { return file.find(name); }, path),
+        sizes);
+  }
+
+  // Logits [tokens, vocabulary] after each token of a sequence that starts at position 0.
+  std::vector<float> logits(const std::vector<std::int32_t>& ids, gpqa::LayerObserver* observer = nullptr) {
+    gpqa::Batch batch;
+    std::vector<std::size_t> all;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      batch.ids.push_back(ids[i]);
+      batch.positions.push_back(static_cast<std::int32_t>(i));
+      batch.slots.push_back(0);
+      all.push_back(i);
+    }
+    return backend->read_back(model->forward(batch, all, observer));
+  }
+
+  gpqa::GgufFile file;
+  std::unique_ptr<gpqa::Backend> backend;
+  std::unique_ptr<gpqa::Gemma4> model;
+};
+
+}  // namespace gpqa_test
