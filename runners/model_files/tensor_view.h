@@ -13,6 +13,19 @@
 
 namespace gpqa {
 
+inline std::uint64_t count_elements(std::span<const std::uint64_t> shape) {
+  return std::accumulate(shape.begin(), shape.end(), std::uint64_t{1}, std::multiplies<>());
+}
+
+// What a writer has to know before the bytes come.
+struct TensorInfo {
+  std::string name;
+  BlockFormat format;
+  std::vector<std::uint64_t> shape;  // as TensorView's
+
+  std::uint64_t byte_count() const { return count_elements(shape) / format.elements * format.bytes; }
+};
+
 // Whoever made the view keeps the bytes alive, and has checked that they are as many as shape and format say.
 struct TensorView {
   std::string name;  // as the file says
@@ -22,10 +35,9 @@ struct TensorView {
   std::vector<std::uint64_t> shape;
   std::span<const std::byte> bytes;
 
+  TensorInfo info() const { return {name, format, shape}; }
+  std::uint64_t elements() const { return count_elements(shape); }
   std::uint64_t row_elements() const { return shape.empty() ? 1 : shape[0]; }
-  std::uint64_t elements() const {
-    return std::accumulate(shape.begin(), shape.end(), std::uint64_t{1}, std::multiplies<>());
-  }
   std::uint64_t rows() const { return row_elements() == 0 ? 0 : elements() / row_elements(); }
   std::uint64_t row_bytes() const { return row_elements() / format.elements * format.bytes; }
   std::span<const std::byte> row(std::uint64_t index) const {

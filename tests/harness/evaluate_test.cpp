@@ -8,7 +8,7 @@
 #include "runners/runner_errors.h"
 #include "tests/catch.h"
 #include "tests/harness/scripted_run.h"
-#include "tests/results/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 using namespace gpqa;
 using gpqa_test::ScriptedRun;

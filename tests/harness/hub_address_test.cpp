@@ -9,7 +9,7 @@
 #include "runners/remote/http_client.h"
 #include "runners/remote/url.h"
 #include "tests/catch.h"
-#include "tests/results/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace gpqa {
 namespace {

@@ -19,8 +19,8 @@
 #include "runners/remote/llama_server_runner.h"
 #include "runners/runner_errors.h"
 #include "tests/catch.h"
-#include "tests/results/temporary_folder.h"
 #include "tests/runners/remote/fault_server.h"
+#include "tests/temporary_folder.h"
 
 using namespace gpqa;
 using gpqa_test::Connection;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "harness/run_folders.h"
-#include "tests/results/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace gpqa_test {
 

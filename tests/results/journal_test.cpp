@@ -20,7 +20,7 @@
 #include "results/run_journal.h"
 #include "tests/catch.h"
 #include "tests/results/sample_run.h"
-#include "tests/results/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace gpqa {
 namespace {

@@ -16,7 +16,7 @@
 #include "results/run_journal.h"
 #include "scoring/score.h"
 #include "tests/catch.h"
-#include "tests/results/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace gpqa {
 namespace {

@@ -7,8 +7,8 @@
 #include "runners/remote/server_process.h"
 #include "runners/runner_errors.h"
 #include "tests/catch.h"
-#include "tests/results/temporary_folder.h"
 #include "tests/runners/remote/fault_server.h"
+#include "tests/temporary_folder.h"
 
 namespace gpqa {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "prompts/input_error.h"
 #include "tests/catch.h"
-#include "tests/results/temporary_folder.h"
+#include "tests/temporary_folder.h"
 #include "tests/within.h"
 
 namespace gpqa {

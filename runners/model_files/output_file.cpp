@@ -1,0 +1,184 @@
+#include "runners/model_files/output_file.h"
+
+#include <cassert>
+#include <cerrno>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdexcept>
+#include <string>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "prompts/input_error.h"
+
+namespace gpqa {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kBufferBytes = 1u << 20;
+
+std::string reason() {
+  return std::generic_category().message(errno);
+}
+
+fs::path folder_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+// Never over a file that came into being meanwhile. 0, or -1 with errno.
+int rename_new(const fs::path& from, const fs::path& to) {
+  if (::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) {
+    return 0;
+  }
+  if (errno != EINVAL && errno != ENOSYS) {
+    return -1;
+  }
+  // A file system that can't promise it: look, then rename.
+  struct stat info {};
+  if (::lstat(to.c_str(), &info) == 0) {
+    errno = EEXIST;
+    return -1;
+  }
+  return ::rename(from.c_str(), to.c_str());
+}
+
+}  // namespace
+
+OutputFile::OutputFile(fs::path target, std::uint64_t bytes)
+    : target_(std::move(target)), part_(target_.string() + ".part") {
+  std::error_code none;
+  if (fs::exists(fs::symlink_status(target_, none))) {
+    throw InputError(fmt::format(
+        "{}: is there already, and is not overwritten; name another file, or remove it", target_.string()));
+  }
+  open();
+  // Better now than after an hour's work. Not every file system can say.
+  if (bytes > 0 && ::fallocate(descriptor_, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) != 0 &&
+      (errno == ENOSPC || errno == EFBIG || errno == EDQUOT)) {
+    const std::string why = reason();
+    ::unlink(part_.c_str());
+    ::close(std::exchange(descriptor_, -1));
+    throw std::runtime_error(
+        fmt::format("{}: {} bytes can't be written there: {}", target_.string(), bytes, why));
+  }
+  buffer_.reserve(kBufferBytes);
+}
+
+OutputFile::OutputFile(OutputFile&& other) noexcept
+    : target_(std::move(other.target_)),
+      part_(std::move(other.part_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      size_(other.size_),
+      buffer_(std::move(other.buffer_)) {}
+
+OutputFile::~OutputFile() {
+  if (descriptor_ < 0) {
+    return;
+  }
+  ::unlink(part_.c_str());
+  ::close(descriptor_);
+}
+
+// A part that a killed process left is taken over; one that is being written is not.
+void OutputFile::open() {
+  for (;;) {
+    descriptor_ = ::open(part_.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (descriptor_ < 0) {
+      throw InputError(fmt::format("{}: can't be written: {}", part_.string(), reason()));
+    }
+    if (lock()) {
+      break;
+    }
+    ::close(std::exchange(descriptor_, -1));
+  }
+  if (::ftruncate(descriptor_, 0) != 0) {
+    const std::string why = reason();
+    ::close(std::exchange(descriptor_, -1));
+    throw InputError(fmt::format("{}: can't be written: {}", part_.string(), why));
+  }
+}
+
+// False if the name no longer leads to what we locked: another process finished it in between.
+bool OutputFile::lock() {
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    ::close(std::exchange(descriptor_, -1));
+    throw InputError(fmt::format("{}: another process is writing it", part_.string()));
+  }
+  struct stat ours {};
+  struct stat named {};
+  return ::fstat(descriptor_, &ours) == 0 && ::lstat(part_.c_str(), &named) == 0 &&
+         ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+void OutputFile::fail(std::string_view what) const {
+  throw std::runtime_error(fmt::format("{}: {}: {} (after {} bytes; no file of that name is left)",
+                                       target_.string(), what, reason(), size_));
+}
+
+void OutputFile::write_through(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(descriptor_, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) {
+      continue;
+    }
+    if (n < 0) {
+      fail("can't be written");
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+}
+
+void OutputFile::flush() {
+  write_through(buffer_);
+  buffer_.clear();
+}
+
+void OutputFile::write(std::span<const std::byte> bytes) {
+  assert(descriptor_ >= 0);
+  if (buffer_.size() + bytes.size() > kBufferBytes) {
+    flush();
+  }
+  if (bytes.size() > kBufferBytes) {
+    write_through(bytes);
+  } else {
+    buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+  }
+  size_ += bytes.size();
+}
+
+void OutputFile::align(std::uint64_t alignment) {
+  const auto zeros = (alignment - size_ % alignment) % alignment;
+  write(std::vector<std::byte>(zeros));
+}
+
+void OutputFile::sync() {
+  flush();
+  while (::fsync(descriptor_) != 0) {
+    if (errno != EINTR) {
+      fail("can't be synced to disk");
+    }
+  }
+}
+
+void OutputFile::finish() {
+  sync();
+  if (rename_new(part_, target_) != 0) {
+    fail("can't get its name");
+  }
+  ::close(std::exchange(descriptor_, -1));
+  // The name is on disk as well. A file system without synced folders has done what it can.
+  const int folder = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder >= 0) {
+    ::fsync(folder);
+    ::close(folder);
+  }
+}
+
+}  // namespace gpqa
