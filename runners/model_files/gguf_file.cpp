@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -77,39 +78,25 @@ GgufFile::GgufFile(const std::filesystem::path& path) {
   });
 }
 
-GgufFile::GgufFile(const std::filesystem::path& path, const OpenGguf& open) {
+GgufFile::GgufFile(const std::filesystem::path& path, const OpenBytes& open) {
   this->open(path, open);
 }
 
-void GgufFile::open(const std::filesystem::path& path, const OpenGguf& open) {
+void GgufFile::open(const std::filesystem::path& path, const OpenBytes& open) {
   header_ = read_gguf_header(
       path, [&](const std::filesystem::path& part) { return files_.emplace_back(open(part)); });
-  tensors_.reserve(header_.tensors.size());
+  std::vector<TensorView> views;
+  views.reserve(header_.tensors.size());
   for (const auto& tensor : header_.tensors) {
-    tensors_.push_back({.name = tensor.name,
-                        .format = *block_format(tensor.type),
-                        .shape = tensor.shape,
-                        .bytes = files_[tensor.file].subspan(tensor.offset, tensor.bytes)});
+    views.push_back({.name = tensor.name,
+                     .format = *block_format(tensor.type),
+                     .shape = tensor.shape,
+                     .bytes = files_[tensor.file].subspan(tensor.offset, tensor.bytes)});
   }
-  for (std::size_t i = 0; i < tensors_.size(); ++i) {
-    by_name_.emplace(tensors_[i].name, i);
-  }
+  tensors_ = TensorTable(std::move(views));
   for (std::size_t i = 0; i < header_.entries.size(); ++i) {
     by_key_.emplace(header_.entries[i].key, i);
   }
-}
-
-const TensorView* GgufFile::find(std::string_view name) const {
-  const auto it = by_name_.find(name);
-  return it == by_name_.end() ? nullptr : &tensors_[it->second];
-}
-
-const TensorView& GgufFile::tensor(std::string_view name) const {
-  if (const auto* found = find(name)) {
-    return *found;
-  }
-  throw FormatError(path().string(), "",
-                    fmt::format("tensor {} is missing among the file's {}", name, tensors_.size()));
 }
 
 const GgufEntry* GgufFile::entry(std::string_view key) const {
@@ -168,7 +155,7 @@ std::uint64_t GgufFile::count(std::string_view key) const {
     if (n < decltype(n){}) {
       fail(key, fmt::format("is {}; expected 0 or more", n));
     }
-    value = static_cast<std::uint64_t>(n);
+    value = static_cast<std::uint64_t>(+n);
   };
   if (!for_each_number(all.type, 1, all.bytes, take)) {
     fail(*found, "an integer");

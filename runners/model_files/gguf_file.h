@@ -13,7 +13,7 @@
 
 #include "runners/model_files/gguf_reader.h"
 #include "runners/model_files/mapped_file.h"
-#include "runners/model_files/tensor_view.h"
+#include "runners/model_files/tensor_table.h"
 
 namespace gpqa {
 
@@ -24,15 +24,15 @@ class GgufFile {
   // The first part if it is split. Throws FormatError with the byte offset, InputError if it can't be opened.
   explicit GgufFile(const std::filesystem::path& path);
   // Of bytes that `open` gives and the caller keeps alive: `path` and its other parts are names to it.
-  GgufFile(const std::filesystem::path& path, const OpenGguf& open);
+  GgufFile(const std::filesystem::path& path, const OpenBytes& open);
 
   const GgufHeader& header() const { return header_; }
   const std::filesystem::path& path() const { return header_.files[0]; }
 
   // In the file's order.
-  std::span<const TensorView> tensors() const { return tensors_; }
-  const TensorView* find(std::string_view name) const;  // nullptr: not there
-  const TensorView& tensor(std::string_view name) const;
+  std::span<const TensorView> tensors() const { return tensors_.all(); }
+  const TensorView* find(std::string_view name) const { return tensors_.find(name); }  // nullptr: not there
+  const TensorView& tensor(std::string_view name) const { return tensors_.get(name, path()); }
 
   // Metadata by its key: a key that isn't there, or is of another kind, is an error; `has` asks first.
   bool has(std::string_view key) const { return entry(key) != nullptr; }
@@ -55,7 +55,7 @@ class GgufFile {
     std::uint64_t count = 0;
     const std::byte* bytes = nullptr;
   };
-  void open(const std::filesystem::path& path, const OpenGguf& open);
+  void open(const std::filesystem::path& path, const OpenBytes& open);
   const GgufEntry* entry(std::string_view key) const;
   Elements elements(std::string_view key) const;
   [[noreturn]] void fail(const GgufEntry& entry, const char* expected) const;
@@ -64,9 +64,8 @@ class GgufFile {
   GgufHeader header_;
   std::vector<std::unique_ptr<MappedFile>> maps_;
   std::vector<std::span<const std::byte>> files_;
-  std::vector<TensorView> tensors_;
-  std::unordered_map<std::string_view, std::size_t> by_name_;  // the names are those of tensors_
-  std::unordered_map<std::string_view, std::size_t> by_key_;   // in header_.entries
+  TensorTable tensors_;
+  std::unordered_map<std::string_view, std::size_t> by_key_;  // in header_.entries
 };
 
 // "u32", "an array of string": as messages and listings say it.

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -13,6 +12,8 @@
 #include <string_view>
 #include <variant>
 #include <vector>
+
+#include "runners/model_files/mapped_file.h"
 
 namespace gpqa {
 
@@ -80,12 +81,10 @@ struct GgufHeader {
 // Of one file's bytes; `path` is for messages. Throws FormatError with the byte offset.
 GgufHeader parse_gguf_header(std::span<const std::byte> bytes, const std::filesystem::path& path);
 
-// The bytes of a file, which stay where they are until the next one is opened.
-using OpenGguf = std::function<std::span<const std::byte>(const std::filesystem::path&)>;
-
 // Follows split files (`split.count`, NAME-00001-of-0000N.gguf) from the first of them.
-// Throws FormatError with the byte offset, InputError if a file can't be opened.
+// Throws FormatError with the byte offset, InputError if a file can't be opened. What `open` gives is read
+// before the next part is opened.
 GgufHeader read_gguf_header(const std::filesystem::path& path);
-GgufHeader read_gguf_header(const std::filesystem::path& path, const OpenGguf& open);
+GgufHeader read_gguf_header(const std::filesystem::path& path, const OpenBytes& open);
 
 }  // namespace gpqa

@@ -29,7 +29,7 @@ std::filesystem::path split_path(const std::filesystem::path& first, std::uint64
 
 // Part `index` (from 1) of `count`.
 GgufHeader read_part(const std::filesystem::path& first, std::uint64_t index, std::uint64_t count,
-                     const OpenGguf& open) {
+                     const OpenBytes& open) {
   const auto path = split_path(first, index, count);
   GgufHeader part = parse_gguf_header(open(path), path);
   if (part.count("split.no") != index - 1 || part.count("split.count") != count) {
@@ -43,7 +43,7 @@ GgufHeader read_part(const std::filesystem::path& first, std::uint64_t index, st
 
 }  // namespace
 
-GgufHeader read_gguf_header(const std::filesystem::path& path, const OpenGguf& open) {
+GgufHeader read_gguf_header(const std::filesystem::path& path, const OpenBytes& open) {
   GgufHeader header = parse_gguf_header(open(path), path);
   const auto splits = header.count("split.count").value_or(0);
   if (splits <= 1) {

@@ -33,7 +33,8 @@ std::string header_bytes(const GgufMetadata& metadata, std::span<const TensorInf
   }
   std::uint64_t offset = 0;
   for (const auto& tensor : tensors) {
-    assert(!tensor.shape.empty() && tensor.shape.size() <= 4);
+    assert(!tensor.shape.empty() && tensor.shape.size() <= 4 && tensor.byte_count() > 0);
+    assert(block_format(tensor.format.id));
     put_string(out, tensor.name);
     put(out, static_cast<std::uint32_t>(tensor.shape.size()));
     for (const auto length : tensor.shape) {

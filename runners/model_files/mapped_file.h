@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <span>
 
 namespace gpqa {
@@ -21,5 +22,9 @@ class MappedFile {
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };
+
+// The bytes of a model's file by its name, wherever they are: mapped, or in memory. Throws InputError if
+// there is no such file.
+using OpenBytes = std::function<std::span<const std::byte>(const std::filesystem::path&)>;
 
 }  // namespace gpqa

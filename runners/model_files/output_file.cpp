@@ -68,7 +68,6 @@ OutputFile::OutputFile(fs::path target, std::uint64_t bytes)
     throw std::runtime_error(
         fmt::format("{}: {} bytes can't be written there: {}", target_.string(), bytes, why));
   }
-  buffer_.reserve(kBufferBytes);
 }
 
 OutputFile::OutputFile(OutputFile&& other) noexcept
