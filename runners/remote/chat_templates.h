@@ -1,4 +1,4 @@
-// What a chat template tells of its model: a name, if its text is known here, and whether it thinks.
+// What a chat template tells of its model: whether it thinks.
 #pragma once
 
 #include <optional>
@@ -9,9 +9,6 @@
 #include "runners/sampling_config.h"
 
 namespace gpqa {
-
-// By the SHA-256 of the text that /props shows; "unknown" else.
-std::string_view chat_template_name(std::string_view sha256);
 
 struct ThoughtTags {
   std::string_view open;

@@ -8,7 +8,7 @@
 #include "prompts/sha256.h"
 #include "runners/model_files/file_types.h"
 #include "runners/model_files/gguf_reader.h"
-#include "runners/remote/chat_templates.h"
+#include "runners/model_files/known_templates.h"
 #include "runners/remote/server_calls.h"
 #include "runners/remote/wire_format.h"
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "prompts/sha256.h"
+#include "runners/model_files/known_templates.h"
 #include "tests/catch.h"
 #include "tests/runners/remote/canned_server.h"
 
