@@ -49,8 +49,6 @@ struct Gemma4Weights {
 
 // Finds a tensor by its GGUF name (blk.0.attn_q.weight); null if the file has none.
 using FindTensor = std::function<const TensorView*(const std::string&)>;
-// How far loading is, in bytes of the tensors.
-using LoadProgress = std::function<void(std::uint64_t done, std::uint64_t all)>;
 
 // Loads all of them, each checked against the config's shapes. Throws FormatError that names the tensor and
 // `path`.

@@ -10,7 +10,7 @@
 
 #include "runners/embedded/backend/cpu/cpu_backend.h"
 #include "runners/embedded/model/gemma4.h"
-#include "runners/model_files/gguf_file.h"
+#include "runners/embedded/model/model_source.h"
 
 namespace gpqa_test {
 
@@ -29,12 +29,11 @@ struct TinyModel {
   explicit TinyModel(
       const std::string& path, const gpqa::CpuOptions& options = {},
       const gpqa::Gemma4::Sizes& sizes = {.slots = 1, .cells = 512, .max_tokens = 512, .max_logits = 512})
-      : file(path), backend(gpqa::make_cpu_backend(options)) {
-    const auto config = gpqa::read_gemma4_config(file);
+      : source(path), backend(gpqa::make_cpu_backend(options)) {
     model = std::make_unique<gpqa::Gemma4>(
-        *backend, config,
+        *backend, source.config(),
         gpqa::load_gemma4_weights(
-            *backend, config, [this](const std::string& name) { return file.find(name); }, path),
+            *backend, source.config(), [this](const std::string& name) { return source.find(name); }, path),
         sizes);
   }
 
@@ -51,7 +50,7 @@ struct TinyModel {
     return backend->read_back(model->forward(batch, all, observer));
   }
 
-  gpqa::GgufFile file;
+  gpqa::ModelSource source;
   std::unique_ptr<gpqa::Backend> backend;
   std::unique_ptr<gpqa::Gemma4> model;
 };

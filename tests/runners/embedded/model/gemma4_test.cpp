@@ -68,6 +68,17 @@ TEST_CASE("float32 logits equal transformers' at every position") {
   CHECK(most_apart(tiny.logits(ids), expected) < 5e-5);
 }
 
+TEST_CASE("a Hugging Face checkpoint is read as it is, a pruned one too") {
+  const auto [folder, logits] =
+      GENERATE(table<std::string, std::string>({{"tiny-hf", "hf"}, {"tiny-pruned-hf", "pruned"}}));
+  const auto sequence = GENERATE(as<std::string>(), "short", "chat");
+  INFO(folder << " " << sequence);
+  TinyModel tiny(kGemmaData + folder, {.threads = 2, .arithmetic = Arithmetic::float32});
+  const auto ids = golden(sequence).at("ids").get<std::vector<std::int32_t>>();
+  const auto expected = read_floats(kGemmaData + "golden/" + logits + "." + sequence + ".logits.f32");
+  CHECK(most_apart(tiny.logits(ids), expected) < 5e-5);  // as above
+}
+
 TEST_CASE("every layer's states, experts and router weights are transformers'") {
   const auto sequence = GENERATE(as<std::string>(), "short", "chat", "long");
   TinyModel tiny(kGemmaData + "tiny-bf16.gguf", {.threads = 2, .arithmetic = Arithmetic::float32});

@@ -1,0 +1,110 @@
+#include "runners/embedded/model/model_source.h"
+
+#include <atomic>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "prompts/input_error.h"
+#include "runners/embedded/model/gemma4_weights.h"
+#include "runners/model_files/finite.h"
+
+namespace gpqa {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uintmax_t kMostConfigBytes = 1U << 20;
+
+std::string read_small_file(const fs::path& path) {
+  std::error_code error;
+  const auto size = fs::file_size(path, error);
+  if (error) throw InputError(fmt::format("{}: {}", path.string(), error.message()));
+  if (size > kMostConfigBytes)
+    throw FormatError(path.string(), "", fmt::format("{} bytes; expected a small JSON file", size));
+  std::ifstream file(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file) throw InputError(fmt::format("{}: can't be read", path.string()));
+  return text;
+}
+
+}  // namespace
+
+ModelSource::ModelSource(const fs::path& path) : path_(path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) throw InputError(fmt::format("model: no such file: '{}'", path.string()));
+  if (!fs::is_directory(path, error)) {
+    gguf_ = std::make_unique<GgufFile>(path);
+    config_ = read_gemma4_config(*gguf_);
+    return;
+  }
+  if (!fs::exists(path / "config.json", error))
+    throw InputError(
+        fmt::format("model: '{}' holds no config.json; expected a GGUF file, or the folder of a "
+                    "Hugging Face checkpoint",
+                    path.string()));
+  config_ = parse_gemma4_config(read_small_file(path / "config.json"), path / "config.json");
+  checkpoint_ = std::make_unique<SafetensorsCheckpoint>(path);
+  // With an image tower, or the text model alone.
+  for (const char* prefix : {"model.language_model.", "model."})
+    if (prefix_.empty() && checkpoint_->find(std::string(prefix) + "embed_tokens.weight") != nullptr)
+      prefix_ = prefix;
+  if (prefix_.empty())
+    throw FormatError(checkpoint_->path().string(), "model.language_model.embed_tokens.weight",
+                      "the tensor is missing");
+}
+
+const TensorView* ModelSource::find(const std::string& gguf_name) const {
+  if (gguf_ != nullptr) return gguf_->find(gguf_name);
+  const auto name = hugging_face_name(gguf_name);
+  return name.empty() ? nullptr : checkpoint_->find(prefix_ + name);
+}
+
+std::span<const TensorView> ModelSource::tensors() const {
+  return gguf_ != nullptr ? gguf_->tensors() : checkpoint_->tensors();
+}
+
+std::uint64_t ModelSource::tensor_bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& tensor : tensors()) sum += tensor.bytes.size();
+  return sum;
+}
+
+void ModelSource::check_numbers(std::size_t threads, const ReadProgress& progress) const {
+  const auto all = tensors();
+  const auto bytes = tensor_bytes();
+  std::atomic<std::size_t> next = 0;
+  std::mutex mutex;
+  std::uint64_t done = 0;
+  std::optional<std::size_t> bad;  // the first in the file's order, whoever finds it
+  std::uint64_t element = 0;
+  const auto read = [&] {
+    for (std::size_t i = next++; i < all.size(); i = next++) {
+      const auto found = find_not_finite(all[i]);
+      const std::lock_guard lock(mutex);
+      if (found && (!bad || i < *bad)) {
+        bad = i;
+        element = *found;
+      }
+      done += all[i].bytes.size();
+      if (progress) progress(done, bytes);
+    }
+  };
+  {
+    std::vector<std::jthread> others;
+    for (std::size_t i = 1; i < threads; ++i) others.emplace_back(read);
+    read();
+  }
+  if (bad)
+    throw FormatError(
+        path_.string(), all[*bad].name,
+        fmt::format("element {} is no finite number (or its block's scale isn't): the file is damaged",
+                    element));
+}
+
+}  // namespace gpqa

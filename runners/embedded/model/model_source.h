@@ -1,0 +1,43 @@
+// A model on disk, whichever way it is kept: a GGUF, split or not, or a Hugging Face checkpoint.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "runners/embedded/model/gemma4_config.h"
+#include "runners/model_files/gguf_file.h"
+#include "runners/model_files/safetensors_reader.h"
+
+namespace gpqa {
+
+// How far reading is, in bytes of the tensors. Called from one thread at a time.
+using ReadProgress = std::function<void(std::uint64_t done, std::uint64_t all)>;
+
+class ModelSource {
+ public:
+  // Throws InputError for what is neither, FormatError for what is damaged or no Gemma 4 with experts.
+  explicit ModelSource(const std::filesystem::path& path);
+
+  const std::filesystem::path& path() const { return path_; }
+  const Gemma4Config& config() const { return config_; }
+  // By its GGUF name, also in a checkpoint; null if there is none.
+  const TensorView* find(const std::string& gguf_name) const;
+  std::span<const TensorView> tensors() const;
+  std::uint64_t tensor_bytes() const;
+  const GgufFile* gguf() const { return gguf_.get(); }  // null: a checkpoint
+  // Throws FormatError that names the first tensor with a NaN or an infinity. Reads the whole model.
+  void check_numbers(std::size_t threads, const ReadProgress& progress = {}) const;
+
+ private:
+  std::filesystem::path path_;
+  std::unique_ptr<GgufFile> gguf_;
+  std::unique_ptr<SafetensorsCheckpoint> checkpoint_;
+  std::string prefix_;  // of a checkpoint's names
+  Gemma4Config config_;
+};
+
+}  // namespace gpqa

@@ -1,0 +1,46 @@
+#include "runners/model_files/finite.h"
+
+#include <cstring>
+#include <initializer_list>
+
+namespace gpqa {
+namespace {
+
+// Of `Word`s every `step` bytes: the index of the first whose exponent, the bits of `mask`, is all ones.
+template <class Word>
+std::optional<std::uint64_t> find_special(std::span<const std::byte> bytes, std::size_t first,
+                                          std::size_t step, Word mask) {
+  for (std::size_t at = first, i = 0; at + sizeof(Word) <= bytes.size(); at += step, ++i) {
+    Word word;
+    std::memcpy(&word, bytes.data() + at, sizeof word);
+    if ((word & mask) == mask) return i;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> find_not_finite(const TensorView& tensor) {
+  constexpr std::uint32_t kFloat32 = 0x7F800000;
+  constexpr std::uint16_t kFloat16 = 0x7C00;
+  constexpr std::uint16_t kBrain16 = 0x7F80;
+  const auto& format = tensor.format;
+  // The first of the scales at these places of a block that isn't finite, as an element.
+  const auto scales = [&](std::initializer_list<std::size_t> places) {
+    std::optional<std::uint64_t> first;
+    for (const std::size_t place : places)
+      if (const auto block = find_special(tensor.bytes, place, format.bytes, kFloat16);
+          block && (!first || *block < *first))
+        first = block;
+    return first ? std::optional(*first * format.elements) : std::nullopt;
+  };
+  if (format.name == "F32") return find_special(tensor.bytes, 0, 4, kFloat32);
+  if (format.name == "F16") return find_special(tensor.bytes, 0, 2, kFloat16);
+  if (format.name == "BF16") return find_special(tensor.bytes, 0, 2, kBrain16);
+  if (format.name == "Q4_0" || format.name == "Q5_0" || format.name == "Q8_0") return scales({0});
+  if (format.name == "Q4_K" || format.name == "Q5_K") return scales({0, 2});
+  if (format.name == "Q6_K") return scales({208});
+  return std::nullopt;
+}
+
+}  // namespace gpqa
