@@ -1,0 +1,39 @@
+// A model in memory, ready for steps.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "runners/embedded/backend/cpu/cpu_backend.h"
+#include "runners/embedded/engine/memory_plan.h"
+#include "runners/embedded/model/gemma4.h"
+#include "runners/embedded/model/model_source.h"
+
+namespace gpqa {
+
+struct LoadOptions {
+  CpuOptions cpu;  // threads: 0 for as many as there are processors
+  Gemma4::Sizes sizes;
+  bool check_numbers = true;  // read the whole file once, for NaN and infinity
+};
+
+class LoadedModel {
+ public:
+  // Plans the memory, then loads. Throws InputError where it doesn't fit, FormatError for a damaged file.
+  LoadedModel(std::unique_ptr<ModelSource> source, LoadOptions options, const ReadProgress& progress = {});
+
+  const ModelSource& source() const { return *source_; }
+  const MemoryPlan& memory() const { return memory_; }
+  Backend& backend() { return *backend_; }
+  Gemma4& model() { return *model_; }
+  const CpuOptions& cpu() const { return cpu_; }
+
+ private:
+  CpuOptions cpu_;
+  MemoryPlan memory_;
+  std::unique_ptr<ModelSource> source_;  // the weights lie in it
+  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Gemma4> model_;
+};
+
+}  // namespace gpqa
