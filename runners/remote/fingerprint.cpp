@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "runners/fingerprint_prompt.h"
 #include "runners/remote/server_calls.h"
 #include "runners/remote/wire_format.h"
 #include "runners/sampling_config.h"
@@ -15,12 +16,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kPrompt = "Name the first ten chemical elements, one a line.";
-constexpr std::size_t kTokens = 32;
-constexpr std::size_t kTop = 5;
-
 Json request(const std::string& model_id) {
-  Json body = {{"messages", user_message(kPrompt)}, {"model", model_id}};
+  Json body = {{"messages", user_message(kFingerprintPrompt)}, {"model", model_id}};
   // Whatever the server or the GGUF set as defaults.
   body["samplers"] = {"top_k", "temperature"};
   body["temperature"] = 0;
@@ -37,12 +34,12 @@ Json request(const std::string& model_id) {
   body["dry_multiplier"] = 0;
   body["mirostat"] = 0;
   body["seed"] = 1;
-  body["max_tokens"] = kTokens;
+  body["max_tokens"] = kFingerprintTokens;
   body["chat_template_kwargs"] = {{"enable_thinking", false}};
   body["reasoning_format"] = "none";
   body["cache_prompt"] = false;
   body["logprobs"] = true;
-  body["top_logprobs"] = kTop;
+  body["top_logprobs"] = kFingerprintTop;
   return body;
 }
 
@@ -63,16 +60,18 @@ void visit_first(const Json& list, std::size_t most, Visit&& visit) {
 
 Fingerprint take_fingerprint(HttpClient& http, const std::string& model_id) {
   const auto result = post_json(http, "/v1/chat/completions", request(model_id));
-  Json print = {{"prompt", kPrompt}, {"tokens", Json::array()}};
+  Json print = {{"prompt", kFingerprintPrompt}, {"tokens", Json::array()}};
   if (result.json) {
     visit_first(member_of(*result.json, "choices"), 1, [&](const Json& choice) {
-      visit_first(member_of(member_of(choice, "logprobs"), "content"), kTokens, [&](const Json& token) {
-        Json top = Json::array();
-        visit_first(member_of(token, "top_logprobs"), kTop, [&](const Json& candidate) {
-          top.push_back(Json::array({integer_of(candidate, "id"), rounded(member_of(candidate, "logprob"))}));
-        });
-        print["tokens"].push_back({{"id", integer_of(token, "id")}, {"top", std::move(top)}});
-      });
+      visit_first(
+          member_of(member_of(choice, "logprobs"), "content"), kFingerprintTokens, [&](const Json& token) {
+            Json top = Json::array();
+            visit_first(member_of(token, "top_logprobs"), kFingerprintTop, [&](const Json& candidate) {
+              top.push_back(
+                  Json::array({integer_of(candidate, "id"), rounded(member_of(candidate, "logprob"))}));
+            });
+            print["tokens"].push_back({{"id", integer_of(token, "id")}, {"top", std::move(top)}});
+          });
     });
   }
   const Json& speed =

@@ -12,6 +12,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "runners/completion.h"
+#include "runners/ending.h"
 #include "runners/remote/chat_chunk.h"
 #include "runners/remote/wire_format.h"
 #include "runners/sampling_config.h"
@@ -58,14 +59,5 @@ class StreamedAnswer {
   ChunkUsage usage_;
   ChunkTimings timings_;
 };
-
-// How a whole answer ended; a pure function of what is known about it.
-struct Ending {
-  std::string_view finish_reason;
-  bool has_content = false;
-  bool truncated = false;  // the server says that the context was full
-  TokenCounts tokens;
-};
-Outcome classify_ending(const Ending& ending, const SamplingConfig& sampling, std::int64_t slot_context);
 
 }  // namespace gpqa
