@@ -1,14 +1,17 @@
 #include "prompts/sha256.h"
 
 #include <array>
+#include <stdexcept>
 
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 
 namespace gpqa {
+namespace {
 
-std::string sha256_hex(std::string_view bytes) {
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
+using Digest = std::array<unsigned char, SHA256_DIGEST_LENGTH>;
+
+std::string hex_of(const Digest& digest) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string hex;
   hex.reserve(2 * digest.size());
@@ -17,6 +20,40 @@ std::string sha256_hex(std::string_view bytes) {
     hex.push_back(kDigits[byte & 15]);
   }
   return hex;
+}
+
+void check(int result) {
+  if (result != 1) {
+    throw std::runtime_error("OpenSSL has no SHA-256");
+  }
+}
+
+}  // namespace
+
+std::string sha256_hex(std::string_view bytes) {
+  Digest digest{};
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
+  return hex_of(digest);
+}
+
+struct Sha256::State {
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(), EVP_MD_CTX_free};
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+  check(EVP_DigestInit_ex(state_->context.get(), EVP_sha256(), nullptr));
+}
+
+Sha256::~Sha256() = default;
+
+void Sha256::add(std::string_view bytes) {
+  check(EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()));
+}
+
+std::string Sha256::hex() {
+  Digest digest{};
+  check(EVP_DigestFinal_ex(state_->context.get(), digest.data(), nullptr));
+  return hex_of(digest);
 }
 
 }  // namespace gpqa

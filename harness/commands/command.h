@@ -34,5 +34,9 @@ Command add_prompts(CLI::App& root);
 Command add_extract(CLI::App& root);
 Command add_dataset(CLI::App& root);
 Command add_doctor(CLI::App& root);
+Command add_model(CLI::App& root);
+
+// Under `gpqa model`.
+Command add_model_inspect(CLI::App& model);
 
 }  // namespace gpqa

@@ -1,4 +1,3 @@
-#include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -11,7 +10,7 @@
 #include "harness/exit_code.h"
 #include "harness/hub/fetch_dataset.h"
 #include "harness/hub/hub_token.h"
-#include "harness/progress_display.h"
+#include "harness/progress_line.h"
 #include "results/inert_text.h"
 
 namespace gpqa {
@@ -39,35 +38,6 @@ void print_report(const std::string& path, const DatasetReport& report) {
 void print_warnings(const DatasetReport& report) {
   for (const auto& warning : report.warnings) fmt::print("  warning   {}\n", warning);
 }
-
-// One line on stderr, redrawn in place; nothing where that can't be.
-class ProgressLine {
- public:
-  explicit ProgressLine(std::string_view name) : name_(terminal_escape(name)) {}
-  ~ProgressLine() { clear(); }
-  ProgressLine(const ProgressLine&) = delete;
-  ProgressLine& operator=(const ProgressLine&) = delete;
-
-  void show(std::uint64_t bytes, std::optional<std::uint64_t> of) {
-    const auto now = std::chrono::steady_clock::now();
-    if (!terminal_ || now - shown_at_ < std::chrono::milliseconds(200)) return;
-    shown_at_ = now;
-    fmt::print(stderr, "\r{}: {:.1f}{} MB\x1b[K", name_, static_cast<double>(bytes) * 1e-6,
-               of ? fmt::format(" of {:.1f}", static_cast<double>(*of) * 1e-6) : "");
-    drawn_ = true;
-  }
-
-  void clear() {
-    if (drawn_) fmt::print(stderr, "\r\x1b[K");
-    drawn_ = false;
-  }
-
- private:
-  std::string name_;
-  bool terminal_ = can_redraw();
-  bool drawn_ = false;
-  std::chrono::steady_clock::time_point shown_at_{};
-};
 
 int fetch(const FetchFlags& flags) {
   const std::string out = flags.out.empty() ? "gpqa_" + flags.set + ".csv" : flags.out;

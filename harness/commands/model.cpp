@@ -1,0 +1,22 @@
+#include <memory>
+#include <vector>
+
+#include "harness/commands/command.h"
+#include "harness/exit_code.h"
+
+namespace gpqa {
+
+Command add_model(CLI::App& root) {
+  auto* app = root.add_subcommand("model", "Look into a model's file.");
+  auto commands = std::make_shared<std::vector<Command>>();
+  commands->push_back(add_model_inspect(*app));
+  app->require_subcommand(1);
+  app->footer("gpqa model COMMAND --help explains each.");
+  return {app, [commands]() -> int {
+            for (const auto& command : *commands)
+              if (command.app->parsed()) return command.run();
+            return kBadInput;
+          }};
+}
+
+}  // namespace gpqa
