@@ -119,6 +119,40 @@ TEST_CASE("a split model's tensors lie each in its own part") {
   CHECK(file.count("split.count") == 2);
 }
 
+TEST_CASE("a model cut at any fiftieth, or with a tensor beyond all bounds, is refused as it is opened") {
+  const std::string whole = read_bytes(kTiny);
+  const auto refused = [](const std::string& bytes) {
+    const std::vector<char> copy(bytes.begin(), bytes.end());  // ASan watches its ends
+    try {
+      const GgufFile file("cut.gguf",
+                          [&](const std::filesystem::path&) { return std::as_bytes(std::span(copy)); });
+      return std::string();
+    } catch (const FormatError& error) {
+      return std::string(error.what());
+    }
+  };
+  for (std::size_t part = 0; part < 50; ++part) {
+    CHECK_THAT(refused(whole.substr(0, whole.size() * part / 50)), Catch::Contains("cut.gguf:byte "));
+  }
+  CHECK(refused(whole).empty());
+  const auto with_shape = [](const std::vector<std::uint64_t>& shape, std::uint64_t offset = 0) {
+    return GgufBuilder().head(1, 0).tensor("t", shape, 0, offset).data(64).bytes;
+  };
+  CHECK(refused(with_shape({16})).empty());
+  CHECK_THAT(refused(with_shape({17})), Catch::Contains("68 bytes at 0 of its data"));
+  CHECK_THAT(refused(with_shape({16}, 32)), Catch::Contains("64 bytes at 32 of its data"));
+  CHECK_THAT(refused(with_shape({16}, std::uint64_t{1} << 63)), Catch::Contains("cut short or damaged"));
+  CHECK_THAT(refused(with_shape({std::uint64_t{1} << 63})),
+             Catch::Contains("dimension 0 is 9223372036854775808"));
+  CHECK_THAT(refused(with_shape({std::uint64_t{1} << 62})),
+             Catch::Contains("tensor t: 4611686018427387904 elements"));
+  CHECK_THAT(refused(with_shape({16, 0})), Catch::Contains("dimension 1 is 0"));
+  CHECK_THAT(refused(with_shape({})), Catch::Contains("0 dimensions"));
+  const TemporaryFile empty("-empty.gguf");
+  empty.write("");
+  CHECK_THROWS_WITH(GgufFile(empty.path), Catch::Contains("the file is empty"));
+}
+
 TEST_CASE("entries keep the file's order, and each value's bytes") {
   GgufBuilder b;
   b.head(0, 3).count_key("z", 7).count_key("a", 8);
