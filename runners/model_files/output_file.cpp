@@ -117,8 +117,8 @@ bool OutputFile::lock() {
 }
 
 void OutputFile::fail(std::string_view what) const {
-  throw std::runtime_error(fmt::format("{}: {}: {} (after {} bytes; no file of that name is left)",
-                                       target_.string(), what, reason(), size_));
+  throw std::runtime_error(
+      fmt::format("{}: {}: {}; what was written of it is removed", target_.string(), what, reason()));
 }
 
 void OutputFile::write_through(std::span<const std::byte> bytes) {
