@@ -82,6 +82,7 @@ if step "build release" build release; then
     python=${GPQA_VENV:-.venv}/bin/python
     counted "lm-eval" "$python" tests/peers/lm_eval_peer.py --build build/release ${all:+--long}
     counted "llama.cpp server" "$python" tests/peers/real_server_peer.py --build build/release ${all:+--long}
+    counted "llama.cpp tokenizer" "$python" tests/peers/tokenizer_peer.py --build build/release ${all:+--long}
     [[ -z $all ]] || counted "bench" "$python" bench/client_cost.py --build build/release --check
   fi
 fi

@@ -38,5 +38,6 @@ Command add_model(CLI::App& root);
 
 // Under `gpqa model`.
 Command add_model_inspect(CLI::App& model);
+Command add_model_tokenize(CLI::App& model);
 
 }  // namespace gpqa

@@ -24,7 +24,7 @@ TEST_CASE("help teaches each command with an example") {
   CHECK(gpqa("--version").out == "gpqa " GPQA_VERSION "\n");
   CHECK(gpqa("--help").code == 0);
   for (const char* command : {"run", "compare", "show", "rescore", "export", "profiles", "prompts", "extract",
-                              "dataset", "doctor"}) {
+                              "dataset", "doctor", "model"}) {
     const auto help = gpqa(std::string(command) + " --help");
     INFO(command);
     CHECK(help.code == 0);
