@@ -17,7 +17,7 @@ if [[ ! $seconds =~ ^[1-9][0-9]*$ || ${1:-} == -* ]]; then
 fi
 # Bytes of an input: as many as a target needs, since longer ones are slower.
 declare -A longest=([csv]=16384 [extract]=4096 [gguf]=8192 [journal]=16384 [plan]=4096 [reasoning]=4096
-  [safetensors]=8192 [server_json]=16384 [sse]=4096)
+  [safetensors]=8192 [server_json]=16384 [sse]=4096 [tokenizer]=8192)
 targets=("$@")
 ((${#targets[@]})) || mapfile -t targets < <(printf '%s\n' "${!longest[@]}" | sort)
 for target in "${targets[@]}"; do
