@@ -130,4 +130,26 @@ Interval bootstrap_mean_interval(std::span<const double> differences, std::uint6
   return {.low = quantile(means, (1 - level) / 2), .high = quantile(means, (1 + level) / 2)};
 }
 
+Interval bootstrap_ratio_interval(std::span<const double> numerators, std::span<const double> denominators,
+                                  std::uint64_t seed, int resamples, double level) {
+  const auto n = std::min(numerators.size(), denominators.size());
+  if (n == 0) {
+    return {};
+  }
+  SplitMix random(seed);
+  std::vector<double> ratios(static_cast<std::size_t>(std::max(resamples, 1)));
+  for (double& ratio : ratios) {
+    double numerator = 0;
+    double denominator = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto drawn = random.below(n);
+      numerator += numerators[drawn];
+      denominator += denominators[drawn];
+    }
+    ratio = numerator / denominator;
+  }
+  std::sort(ratios.begin(), ratios.end());
+  return {.low = quantile(ratios, (1 - level) / 2), .high = quantile(ratios, (1 + level) / 2)};
+}
+
 }  // namespace gpqa

@@ -31,6 +31,11 @@ std::optional<std::int64_t> smallest_significant_net(std::int64_t discordant, do
 Interval bootstrap_mean_interval(std::span<const double> differences, std::uint64_t seed,
                                  int resamples = 10000, double level = 0.95);
 
+// The same of sum(numerators) / sum(denominators), where both of an item are drawn together: a mean a token
+// over texts of different lengths. Denominators are positive.
+Interval bootstrap_ratio_interval(std::span<const double> numerators, std::span<const double> denominators,
+                                  std::uint64_t seed, int resamples = 10000, double level = 0.95);
+
 // lm-eval's stderr of a mean: sqrt(sum (x - mean)^2 / (n - 1)) / sqrt(n); nullopt for n < 2.
 std::optional<double> standard_error(std::span<const double> values);
 

@@ -38,6 +38,8 @@ Command add_model(CLI::App& root);
 
 // Under `gpqa model`.
 Command add_model_inspect(CLI::App& model);
+Command add_model_logits(CLI::App& model);
+Command add_model_kld(CLI::App& model);
 Command add_model_tokenize(CLI::App& model);
 
 }  // namespace gpqa

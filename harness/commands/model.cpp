@@ -7,9 +7,11 @@
 namespace gpqa {
 
 Command add_model(CLI::App& root) {
-  auto* app = root.add_subcommand("model", "Look into a model's file.");
+  auto* app = root.add_subcommand("model", "Look into a model's file, and ask it.");
   auto commands = std::make_shared<std::vector<Command>>();
   commands->push_back(add_model_inspect(*app));
+  commands->push_back(add_model_logits(*app));
+  commands->push_back(add_model_kld(*app));
   commands->push_back(add_model_tokenize(*app));
   app->require_subcommand(1);
   app->footer(

@@ -15,25 +15,11 @@ constexpr std::string_view kThoughtCloses = "<channel|>";
 constexpr std::string_view kThoughtBegins = "<|channel>thought";  // all of what opens a thought
 constexpr std::string_view kGenerationPrompt = "<|turn>model\n";
 
-Vocabulary vocabulary_of(const ModelSource& source) {
-  auto vocabulary =
-      source.gguf() != nullptr ? read_vocabulary(*source.gguf()) : read_hf_vocabulary(source.path());
-  if (vocabulary.size() > source.config().vocabulary)
-    throw FormatError(source.path().string(), "tokenizer",
-                      fmt::format("{} tokens; the model has embeddings for {}", vocabulary.size(),
-                                  source.config().vocabulary));
-  return vocabulary;
-}
-
-std::optional<std::string> template_of(const ModelSource& source) {
-  return source.gguf() != nullptr ? chat_template_of(*source.gguf()) : hf_chat_template_of(source.path());
-}
-
 }  // namespace
 
 ChatModel::ChatModel(const ModelSource& source, bool force_template)
-    : tokenizer_(vocabulary_of(source)),
-      template_(template_of(source)),
+    : tokenizer_(source.tokenizer()),
+      template_(source.chat_template()),
       format_(chat_format(template_, source.path().string(), force_template)),
       template_sha256_(template_ ? sha256_hex(*template_) : "") {
   if (source.gguf() != nullptr) baked_ = read_baked_sampling(*source.gguf());

@@ -154,6 +154,26 @@ TEST_CASE("bootstrap: deterministic in its seed, and as wide as theory says") {
   CHECK(a.high == Approx(mean + half).margin(0.08 * half));
 }
 
+TEST_CASE(
+    "bootstrap of a ratio: that of the mean where all denominators are one, and of their law elsewhere") {
+  std::vector<double> values(200);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(i % 7);
+  const std::vector<double> ones(values.size(), 1.0);
+  const auto ratio = bootstrap_ratio_interval(values, ones, 5);
+  const auto mean = bootstrap_mean_interval(values, 5);
+  CHECK(ratio.low == Approx(mean.low).margin(0.05));
+  CHECK(ratio.high == Approx(mean.high).margin(0.05));
+  CHECK(ratio.low == bootstrap_ratio_interval(values, ones, 5).low);
+  // Numerator and denominator of an item go together: a constant ratio has no spread.
+  std::vector<double> twice(values);
+  for (double& value : twice) value = 2 * (value + 1);
+  std::vector<double> once(values);
+  for (double& value : once) value += 1;
+  CHECK(bootstrap_ratio_interval(twice, once, 1).low == Approx(2));
+  CHECK(bootstrap_ratio_interval(twice, once, 1).high == Approx(2));
+  CHECK(bootstrap_ratio_interval({}, {}, 1).high == 0);
+}
+
 TEST_CASE("bootstrap: counting values and drawing items are the same law") {
   std::vector<double> many(50000, 0.0);
   std::fill_n(many.begin(), 6000, -1.0);

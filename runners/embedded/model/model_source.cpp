@@ -6,12 +6,14 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "prompts/input_error.h"
 #include "runners/embedded/model/gemma4_weights.h"
+#include "runners/model_files/chat_template.h"
 #include "runners/model_files/finite.h"
 
 namespace gpqa {
@@ -73,6 +75,19 @@ std::uint64_t ModelSource::tensor_bytes() const {
   std::uint64_t sum = 0;
   for (const auto& tensor : tensors()) sum += tensor.bytes.size();
   return sum;
+}
+
+Tokenizer ModelSource::tokenizer() const {
+  auto vocabulary = gguf_ != nullptr ? read_vocabulary(*gguf_) : read_hf_vocabulary(path_);
+  if (vocabulary.size() > config_.vocabulary)
+    throw FormatError(
+        path_.string(), "tokenizer",
+        fmt::format("{} tokens; the model has embeddings for {}", vocabulary.size(), config_.vocabulary));
+  return Tokenizer(std::move(vocabulary));
+}
+
+std::optional<std::string> ModelSource::chat_template() const {
+  return gguf_ != nullptr ? chat_template_of(*gguf_) : hf_chat_template_of(path_);
 }
 
 void ModelSource::check_numbers(std::size_t threads, const ReadProgress& progress) const {

@@ -5,12 +5,14 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "runners/embedded/model/gemma4_config.h"
 #include "runners/model_files/gguf_file.h"
 #include "runners/model_files/safetensors_reader.h"
+#include "runners/model_files/tokenizer.h"
 
 namespace gpqa {
 
@@ -29,6 +31,9 @@ class ModelSource {
   std::span<const TensorView> tensors() const;
   std::uint64_t tensor_bytes() const;
   const GgufFile* gguf() const { return gguf_.get(); }  // null: a checkpoint
+  // Throw FormatError for a vocabulary that is damaged, or larger than the model has embeddings for.
+  Tokenizer tokenizer() const;
+  std::optional<std::string> chat_template() const;
   // Throws FormatError that names the first tensor with a NaN or an infinity. Reads the whole model.
   void check_numbers(std::size_t threads, const ReadProgress& progress = {}) const;
 

@@ -1,0 +1,92 @@
+// The commands that ask a model inside the program.
+#include <cmath>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/catch.h"
+#include "tests/harness/shell.h"
+
+using Catch::Matchers::Contains;
+using gpqa_test::Shell;
+using Json = nlohmann::json;
+
+namespace {
+
+const std::string kTiny = GPQA_TEST_DATA "/gemma4/tiny-bf16.gguf";
+
+}  // namespace
+
+TEST_CASE("gpqa model logits prints what transformers says") {
+  const Shell gpqa;
+  const auto golden = Json::parse(std::ifstream(GPQA_TEST_DATA "/gemma4/golden/hf.short.json"));
+  std::string ids;
+  for (const auto& id : golden.at("ids")) ids += (ids.empty() ? "" : ",") + id.dump();
+  const auto last = gpqa("model logits " + kTiny + " --arithmetic float32 --tokens " + ids);
+  INFO(last.err);
+  REQUIRE(last.code == 0);
+  const auto json = Json::parse(last.out);
+  CHECK(json.at("n") == 25);
+  CHECK(json.at("vocab") == 1408);
+  REQUIRE(json.at("logits").size() == 1);
+  for (std::size_t i = 0; i < 1408; ++i)
+    CHECK(std::abs(json.at("logits")[0][i].get<double>() - golden.at("last_logits")[i].get<double>()) < 5e-5);
+  const auto all =
+      gpqa("model logits " GPQA_TEST_DATA "/gemma4/tiny-hf --all --threads 1 --arithmetic float32 --tokens " +
+           ids);
+  REQUIRE(all.code == 0);
+  CHECK(Json::parse(all.out).at("logits").size() == 25);
+  CHECK(Json::parse(all.out).at("logits")[24] == json.at("logits")[0]);
+}
+
+TEST_CASE("a prompt's file is read with <bos> before it") {
+  const Shell gpqa;
+  const auto file = gpqa.write("p.txt", "the");
+  const auto from_text = gpqa("model logits " + kTiny + " --prompt-file " + file);
+  const auto ids = gpqa("model tokenize --add-bos " + kTiny, file).out;
+  CHECK(from_text.out == gpqa("model logits " + kTiny + " --tokens " + ids.substr(1, ids.find(']') - 1)).out);
+}
+
+TEST_CASE("what a model can't be asked is said") {
+  const Shell gpqa;
+  const auto refused = [&](const std::string& arguments, const std::string& words) {
+    const auto result = gpqa("model " + arguments);
+    INFO(arguments << "\n" << result.err);
+    CHECK(result.code == 2);
+    CHECK(result.out.empty());
+    CHECK_THAT(result.err, Contains(words));
+  };
+  refused("logits " + kTiny, "--tokens");
+  refused("logits " + kTiny + " --tokens 2,1408", "token 1408: the vocabulary ends at 1407");
+  refused("logits " + kTiny + " --tokens -1", "-1");
+  refused("logits none.gguf --tokens 2", "no such file");
+  refused("logits " + kTiny + " --prompt-file none.txt", "none.txt");
+  refused("kld " + kTiny + " " + kTiny, "--text");
+  refused("kld " + kTiny + " " + kTiny + " --text " + gpqa.write("empty.txt", ""), "no text");
+}
+
+TEST_CASE("gpqa model kld: nothing between a model and itself, something to its rounded weights") {
+  const Shell gpqa;
+  const auto readme = std::string(GPQA_SOURCE_DIR "/README.md");
+  const auto compare = [&](const std::string& second) {
+    const auto result =
+        gpqa("model kld " + kTiny + " " + second + " --limit 1 --format json --text " + readme);
+    INFO(result.err);
+    REQUIRE(result.code == 0);
+    return Json::parse(result.out);
+  };
+  const auto same = compare(GPQA_TEST_DATA "/gemma4/tiny-hf");
+  CHECK(same.at("kl").at("mean") == 0);
+  CHECK(same.at("same_top").at("mean") == 1);
+  CHECK(same.at("tokens") == 511);
+  const auto rounded = compare(GPQA_TEST_DATA "/gemma4/tiny-q4_k_m.gguf");
+  CHECK(rounded.at("kl").at("mean") > 0.01);
+  CHECK(rounded.at("kl").at("mean") < 1);
+  CHECK(rounded.at("nll_first") == same.at("nll_first"));
+  const auto text =
+      gpqa("model kld " + kTiny + " " GPQA_TEST_DATA "/gemma4/tiny-q8_0.gguf --limit 1 --text " + readme);
+  CHECK_THAT(text.out,
+             Contains("511 tokens of 1 texts") && Contains("KL(A, B)") && Contains("fewer than ten"));
+}
