@@ -39,6 +39,7 @@ Command add_model(CLI::App& root);
 // Under `gpqa model`.
 Command add_model_inspect(CLI::App& model);
 Command add_model_logits(CLI::App& model);
+Command add_model_generate(CLI::App& model);
 Command add_model_kld(CLI::App& model);
 Command add_model_tokenize(CLI::App& model);
 

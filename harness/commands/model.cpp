@@ -11,6 +11,7 @@ Command add_model(CLI::App& root) {
   auto commands = std::make_shared<std::vector<Command>>();
   commands->push_back(add_model_inspect(*app));
   commands->push_back(add_model_logits(*app));
+  commands->push_back(add_model_generate(*app));
   commands->push_back(add_model_kld(*app));
   commands->push_back(add_model_tokenize(*app));
   app->require_subcommand(1);

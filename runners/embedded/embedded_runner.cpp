@@ -48,7 +48,8 @@ std::string file_label(const ModelSource& source) {
 // What the model's file would sample with unasked, as a server's defaults are kept.
 std::map<std::string, std::string> baked_defaults(const SamplerSettings& unasked) {
   std::map<std::string, std::string> all;
-  for (const auto& [name, value] : reported(unasked).items()) all[name] = value.dump();
+  const Json fields = reported(unasked);
+  for (auto field = fields.begin(); field != fields.end(); ++field) all[field.key()] = field->dump();
   return all;
 }
 
