@@ -200,12 +200,12 @@ TEST_CASE("what is no UTF-8 becomes the tokens of its bytes") {
   CHECK(tokenizer.encode(std::string_view("\0", 1)) == Ids{byte(0)});
 }
 
-TEST_CASE("megabytes of one character are tokenized") {
+TEST_CASE("long texts of one character are tokenized") {
   for (const std::string_view part :
        {"a", "\n", " ", "\xff", "<", "<|turn>", "<bos>", "é", "ab", " a", "\n\n a"}) {
     CAPTURE(part);
     std::string text;
-    while (text.size() < (1 << 20)) {
+    while (text.size() < (1 << 18)) {
       text += part;
     }
     const auto ids = tiny_tokenizer().encode(text);
