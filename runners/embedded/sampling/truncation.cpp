@@ -108,8 +108,8 @@ void MinP::apply(Candidates& candidates) const {
     const auto staying =
         list.size() - static_cast<std::size_t>(std::count_if(list.begin(), list.end(), goes));
     if (staying > 0 && staying >= min_keep) {
-      std::remove_if(list.begin(), list.end(), goes);
-      candidates.keep_first(staying);
+      const auto end = std::remove_if(list.begin(), list.end(), goes);
+      candidates.keep_first(static_cast<std::size_t>(end - list.begin()));
       return;
     }
     candidates.keep_best(list.size());
