@@ -1,5 +1,6 @@
 #include "harness/engine_options.h"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "harness/progress_line.h"
@@ -31,14 +32,14 @@ Arithmetic parse_arithmetic(const std::string& text) {
 }
 
 std::unique_ptr<LoadedModel> load_model(std::unique_ptr<ModelSource> source, const EngineOptions& options,
-                                        const Gemma4::Sizes& sizes) {
+                                        const Gemma4::Sizes& sizes, const std::stop_token& stop) {
   ProgressLine line(source->path().filename().string());
   return std::make_unique<LoadedModel>(
       std::move(source),
       LoadOptions{.cpu = {.threads = options.threads, .arithmetic = parse_arithmetic(options.arithmetic)},
                   .sizes = sizes,
                   .check_numbers = !options.no_check},
-      [&](std::uint64_t done, std::uint64_t all) { line.show(done, all); });
+      [&](std::uint64_t done, std::uint64_t all) { line.show(done, all); }, stop);
 }
 
 }  // namespace gpqa

@@ -1,24 +1,20 @@
-// How a model is loaded into gpqa itself: the flags that all commands with an engine share.
+// How a model is loaded into gpqa itself: for the commands that ask it, and for runs without a server.
 #pragma once
 
-#include <cstddef>
-#include <filesystem>
 #include <memory>
-#include <optional>
+#include <stop_token>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
+#include "harness/plan.h"
 #include "runners/embedded/engine/loaded_model.h"
+
+namespace CLI {
+class App;
+}
 
 namespace gpqa {
 
-struct EngineOptions {
-  std::size_t threads = 0;          // 0: as many as there are processors
-  std::string arithmetic = "int8";  // or float32
-  bool no_check = false;
-};
-
+// --threads, --arithmetic, --no-check
 void add_engine_options(CLI::App& app, EngineOptions& options);
 
 // Throws InputError for another word.
@@ -26,6 +22,6 @@ Arithmetic parse_arithmetic(const std::string& text);
 
 // Reads the file's numbers once with a progress line on stderr. Throws as LoadedModel.
 std::unique_ptr<LoadedModel> load_model(std::unique_ptr<ModelSource> source, const EngineOptions& options,
-                                        const Gemma4::Sizes& sizes);
+                                        const Gemma4::Sizes& sizes, const std::stop_token& stop = {});
 
 }  // namespace gpqa

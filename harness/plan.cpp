@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "harness/engine_options.h"
 #include "harness/suggest.h"
 #include "prompts/input_error.h"
 #include "prompts/utf8.h"
@@ -27,6 +28,12 @@ void check_file(const std::string& what, const fs::path& path) {
   if (!fs::is_regular_file(path, error))
     throw InputError(fmt::format("{}: {}: '{}'", what,
                                  fs::exists(path, error) ? "not a file" : "no such file", path.string()));
+}
+
+// A GGUF file, or the folder of a checkpoint.
+void check_model(const std::string& what, const fs::path& path) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) check_file(what, path);
 }
 
 bool is_variable_name(std::string_view text) {
@@ -67,8 +74,8 @@ void check_flags(const std::string& what, const std::vector<std::string>& flags)
 void check_server(const std::string& what, const ServerPlan& server) {
   if (!server.named())
     throw InputError(
-        fmt::format("{}: no server; say which one answers: server = {{ url = \"http://127.0.0.1:8099\" }}, "
-                    "or --server URL",
+        fmt::format("{}: neither a server nor a model; say who answers: server = {{ url = "
+                    "\"http://127.0.0.1:8099\" }}, or model = \"X.gguf\" for gpqa's own engine",
                     what));
   std::set<std::string> urls;
   for (const auto& url : server.urls) {
@@ -175,9 +182,15 @@ void validate(const Plan& plan) {
       throw InputError(fmt::format("{}: '{}' is the reference already; there can be one", what, reference));
     if (variant.reference) reference = variant.name;
     if (variant.experts && *variant.experts < 1) throw InputError(what + ": experts count from 1");
-    check_server(what, variant.server);
+    if (variant.embedded())
+      parse_arithmetic(variant.engine.arithmetic);
+    else
+      check_server(what, variant.server);
     if (!variant.map_file.empty()) check_file(what + ", map", variant.map_file);
-    if (!variant.model.empty()) check_file(what + ", model", variant.model);
+    if (variant.embedded())
+      check_model(what + ", model", variant.model);
+    else if (!variant.model.empty())
+      check_file(what + ", model", variant.model);
     if (variant.server.managed() && variant.model.empty())
       throw InputError(what + ": a server that gpqa starts needs a model: model = \"X.gguf\"");
   }

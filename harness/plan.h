@@ -33,14 +33,25 @@ struct ServerPlan {
   bool named() const { return managed() || !urls.empty(); }
 };
 
+// How gpqa's own engine runs, where no server answers.
+struct EngineOptions {
+  std::size_t slots = 0;            // answers at a time; 0: four, or fewer where the plan wants fewer
+  std::size_t context = 0;          // tokens a slot holds; 0: what the longest prompt and answer need
+  std::size_t threads = 0;          // 0: as many as there are processors
+  std::string arithmetic = "int8";  // or float32
+  bool no_check = false;            // don't read the whole file for NaN at first
+};
+
 struct VariantPlan {
   std::string name;  // also of its folder
   std::optional<std::int64_t> experts;
   bool reference = false;
   std::filesystem::path map_file;  // "" if none
   std::string calibrated_on;
-  std::filesystem::path model;  // the GGUF that the server should serve, "" if not said
+  std::filesystem::path model;  // that the server should serve, or that answers itself; "" if not said
   ServerPlan server;
+  EngineOptions engine;
+  bool embedded() const { return !server.named() && !model.empty(); }
 };
 
 struct Plan {

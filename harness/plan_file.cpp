@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
+#include "harness/engine_options.h"
 #include "harness/plan.h"
 #include "harness/toml_table.h"
 #include "prompts/input_error.h"
@@ -87,9 +88,22 @@ struct Reader {
     table.finish();
   }
 
-  VariantPlan variant(TomlTable table, const ServerPlan& shared) const {
+  void engine(TomlTable table, EngineOptions& engine) const {
+    if (auto n = table.integer("slots", 1, 4096)) engine.slots = static_cast<std::size_t>(*n);
+    if (auto n = table.integer("context", 1, std::int64_t{1} << 31))
+      engine.context = static_cast<std::size_t>(*n);
+    if (auto n = table.integer("threads", 1, 1024)) engine.threads = static_cast<std::size_t>(*n);
+    if (auto word = table.text("arithmetic")) {
+      at(table, "arithmetic", [&] { parse_arithmetic(*word); });
+      engine.arithmetic = *word;
+    }
+    table.finish();
+  }
+
+  VariantPlan variant(TomlTable table, const ServerPlan& shared, const EngineOptions& shared_engine) const {
     VariantPlan variant;
     variant.server = shared;
+    variant.engine = shared_engine;
     if (auto name = table.text("name"))
       variant.name = *name;
     else
@@ -104,16 +118,17 @@ struct Reader {
         table.fail("model", "the model stands twice, here and in the server's table: keep one");
       variant.model = beside(file, *model);
     }
-    table.finish();
-    if (!variant.server.named()) {
-      table.fail("name",
-                 fmt::format("variant '{}' names {}: {}", variant.name,
-                             variant.model.empty() ? "neither a server nor a model" : "a model but no server",
-                             variant.model.empty() ? "add server = { url = \"http://127.0.0.1:8099\" }"
-                                                   : "an engine of gpqa's own is not in this version; add "
-                                                     "server = { command = \"llama-server\" }, or the url of "
-                                                     "one that serves it"));
+    if (auto child = table.table("engine")) {
+      if (variant.server.named())
+        table.fail("engine", "a server answers for this variant: keep one of the two");
+      engine(std::move(*child), variant.engine);
     }
+    table.finish();
+    if (!variant.server.named() && variant.model.empty())
+      table.fail("name",
+                 fmt::format("variant '{}' names neither a server nor a model: add server = {{ url = "
+                             "\"http://127.0.0.1:8099\" }}, or model = \"X.gguf\" for gpqa's own engine",
+                             variant.name));
     return variant;
   }
 
@@ -137,7 +152,10 @@ struct Reader {
       server(std::move(*child), shared, model);
       if (!model.empty()) top.fail("server", "each variant has a model of its own: write it there");
     }
-    for (auto& child : top.tables("variant")) plan.variants.push_back(variant(std::move(child), shared));
+    EngineOptions shared_engine;
+    if (auto child = top.table("engine")) engine(std::move(*child), shared_engine);
+    for (auto& child : top.tables("variant"))
+      plan.variants.push_back(variant(std::move(child), shared, shared_engine));
     top.finish();
     for (auto& each : plan.variants)
       if (each.server.concurrency == 0) each.server.concurrency = find_profile(profile).concurrency;

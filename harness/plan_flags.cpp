@@ -6,8 +6,11 @@ namespace gpqa {
 namespace {
 
 Plan plan_of_one(const PlanFlags& flags) {
-  if (flags.servers.empty())
-    throw InputError("which server? Give --server URL (with --dataset and --name), or --plan FILE");
+  if (flags.servers.empty() && flags.model.empty())
+    throw InputError(
+        "which server, or which model? Give --server URL, or --model FILE for gpqa's own engine (with "
+        "--dataset "
+        "and --name), or --plan FILE");
   VariantPlan variant;
   variant.name = flags.name.empty() ? "model" : flags.name;
   variant.experts = flags.experts;
@@ -15,6 +18,7 @@ Plan plan_of_one(const PlanFlags& flags) {
   variant.map_file = flags.map;
   variant.calibrated_on = flags.calibrated_on;
   variant.model = flags.model;
+  variant.engine = flags.engine;
   variant.server.urls = flags.servers;
   variant.server.api_key_env = flags.api_key_env;
   variant.server.concurrency = flags.concurrency.value_or(0);

@@ -16,6 +16,7 @@ struct PlanFlags {
   std::vector<std::string> servers;   // --server URL[,URL]
   std::string name, map, calibrated_on, model, api_key_env;
   std::optional<std::int64_t> experts, concurrency, context_pool;
+  EngineOptions engine;
   bool reference = false, force_template = false;
   // either way
   std::string dataset, profile, task_version;

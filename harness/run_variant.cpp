@@ -9,7 +9,7 @@
 #include "harness/interrupt.h"
 #include "harness/progress_display.h"
 #include "harness/run_folders.h"
-#include "harness/variant_servers.h"
+#include "harness/variant_runner.h"
 #include "prompts/input_error.h"
 #include "prompts/sha256.h"
 #include "results/inert_text.h"
@@ -17,7 +17,6 @@
 #include "results/run_files.h"
 #include "results/run_journal.h"
 #include "results/summary.h"
-#include "runners/remote/llama_server_runner.h"
 
 namespace gpqa {
 namespace {
@@ -25,7 +24,10 @@ namespace {
 namespace fs = std::filesystem;
 
 void print_server(const RunnerInfo& info) {
-  fmt::print("  server    {}, build {}\n", terminal_escape(info.url), terminal_escape(info.build));
+  if (info.url.empty())
+    fmt::print("  engine    {}\n", terminal_escape(info.build));
+  else
+    fmt::print("  server    {}, build {}\n", terminal_escape(info.url), terminal_escape(info.build));
   fmt::print("  model     {}", terminal_escape(info.model_id));
   if (!info.quant.empty()) fmt::print(", {}", terminal_escape(info.quant));
   if (info.n_params > 0) fmt::print(", {:.2f}B parameters", static_cast<double>(info.n_params) / 1e9);
@@ -135,11 +137,8 @@ VariantResult run_variant(const PreparedPlan& prepared, const VariantPlan& varia
 
   // From here on a Ctrl-C ends everything in order. Made before there are other threads.
   InterruptGuard interrupt("gpqa: stopping; the answers so far are kept (once more: leave at once)");
-  auto servers = open_servers(prepared, variant, folder, interrupt.token());
-  LlamaServerOptions options;
-  options.sampling = plan.sampling;
-  LlamaServerRunner runner(std::move(options), std::move(servers.servers));
-  manifest.runner = runner.info();
+  VariantRunner answering(prepared, variant, folder, interrupt.token());
+  manifest.runner = answering.runner().info();
   print_server(manifest.runner);
 
   RunJournal journal(folder, manifest, prepared.accept);
@@ -151,7 +150,7 @@ VariantResult run_variant(const PreparedPlan& prepared, const VariantPlan& varia
   VariantResult result;
   {
     ProgressDisplay display(variant.name, static_cast<std::int64_t>(prepared.trials.size()), journal.run());
-    evaluate(runner, pending, plan.sampling, journal, display, interrupt.token());
+    evaluate(answering.runner(), pending, plan.sampling, journal, display, interrupt.token());
     result.interrupted = interrupt.interrupted();
   }
   print_result(variant.name, journal.run());

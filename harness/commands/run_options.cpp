@@ -34,7 +34,10 @@ std::vector<CLI::Option*> add_single(CLI::App& app, PlanFlags& plan) {
   all.push_back(app.add_flag("--reference", plan.reference, "the others are compared with this variant"));
   option("--map", plan.map, "FILE", "the drop map it was made with");
   option("--calibrated-on", plan.calibrated_on, "WORDS", "the questions that map was made from");
-  option("--model", plan.model, "FILE", "the GGUF that should be served: compared with what the server says");
+  option(
+      "--model", plan.model, "FILE",
+      "with --server, the GGUF that should be served: compared with what the server says; without, the model "
+      "that answers inside gpqa");
   option("--api-key-env", plan.api_key_env, "VARIABLE",
          "the environment variable that holds the server's key");
   option("--concurrency", plan.concurrency, "N", "requests at a time, at most [what slots and context hold]");
@@ -42,6 +45,22 @@ std::vector<CLI::Option*> add_single(CLI::App& app, PlanFlags& plan) {
   all.push_back(app.add_flag("--force-template", plan.force_template,
                              "go on with a chat template that gpqa doesn't know"));
   for (auto* each : all) each->group("Or one variant");
+  constexpr auto kEngine = "Of a model that answers inside gpqa";
+  const auto of_engine = [&](const char* flag, auto& value, const char* type, const char* words) {
+    option(flag, value, type, words);
+    all.back()->group(kEngine);
+  };
+  of_engine("--slots", plan.engine.slots, "N", "answers at a time [4]");
+  all.back()->check(CLI::Range(1, 4096));
+  of_engine("--context", plan.engine.context, "TOKENS", "that a slot holds [what prompts and answers need]");
+  of_engine("--threads", plan.engine.threads, "N", "threads that compute [as many as there are processors]");
+  all.back()->check(CLI::Range(1, 1024));
+  of_engine("--arithmetic", plan.engine.arithmetic, "int8|float32",
+            "whether inputs of quantised weights are rounded to 8 bits [int8]");
+  all.back()->check(CLI::IsMember({"int8", "float32"}));
+  all.push_back(app.add_flag("--no-check", plan.engine.no_check,
+                             "don't read the whole file for NaN and infinity at first"));
+  all.back()->group(kEngine);
   return all;
 }
 
@@ -87,6 +106,7 @@ void add_run_options(CLI::App& app, RunOptions& options) {
       "Examples: gpqa run --plan plans/card.toml --variant 98e\n"
       "          gpqa run --dataset gpqa_diamond.csv --server http://127.0.0.1:8099 --name 98e --set "
       "temp=0.7\n"
+      "          gpqa run --dataset gpqa_diamond.csv --model 98e-Q6_K.gguf --name 98e --slots 8\n"
       "Exit codes: 0 done, 1 failure, 2 wrong usage or input, 3 refused by the audit, 4 done with failed "
       "trials,\n"
       "            130 interrupted.");

@@ -69,7 +69,7 @@ RunnerInfo describe(LoadedModel& model, const ChatModel& chat, const SamplingCon
   info.chat_template_sha256 = chat.template_sha256();
   info.chat_template_name = chat.template_name();
   info.thinking = sampling.thinking == Thinking::required ? "on" : "off";
-  info.budget_probe = "of our own: the sampler counts";
+  info.budget_probe = "not needed: our own sampler counts";
   info.server_defaults = baked_defaults(resolve({}, chat.baked()));
   for (const int token : chat.baked().suppress_tokens)
     info.notes.push_back(fmt::format("the file forbids token {}", token));

@@ -47,7 +47,7 @@ TEST_CASE("wrong usage and bad input exit with 2 and say what to do") {
   refused("", "subcommand");
   refused("frobnicate", "unknown command 'frobnicate'; known: run, compare");
   refused("comapre", "did you mean 'compare'?");
-  refused("run", "which server?");
+  refused("run", "which server, or which model?");
   refused("run --datset x.csv", "--datset: did you mean --dataset?");
   refused("run --server http://127.0.0.1:1 --name x", "`gpqa dataset fetch`");
   refused("run --server http://127.0.0.1:1 --name x --dataset .", "dataset: not a file: '.'");

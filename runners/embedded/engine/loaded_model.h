@@ -20,7 +20,9 @@ struct LoadOptions {
 class LoadedModel {
  public:
   // Plans the memory, then loads. Throws InputError where it doesn't fit, FormatError for a damaged file.
-  LoadedModel(std::unique_ptr<ModelSource> source, LoadOptions options, const ReadProgress& progress = {});
+  // Interrupted where a stop is asked for meanwhile.
+  LoadedModel(std::unique_ptr<ModelSource> source, LoadOptions options, const ReadProgress& progress = {},
+              const std::stop_token& stop = {});
 
   const ModelSource& source() const { return *source_; }
   const MemoryPlan& memory() const { return memory_; }

@@ -15,6 +15,7 @@
 #include "runners/embedded/model/gemma4_weights.h"
 #include "runners/model_files/chat_template.h"
 #include "runners/model_files/finite.h"
+#include "runners/runner_errors.h"
 
 namespace gpqa {
 namespace {
@@ -90,7 +91,8 @@ std::optional<std::string> ModelSource::chat_template() const {
   return gguf_ != nullptr ? chat_template_of(*gguf_) : hf_chat_template_of(path_);
 }
 
-void ModelSource::check_numbers(std::size_t threads, const ReadProgress& progress) const {
+void ModelSource::check_numbers(std::size_t threads, const ReadProgress& progress,
+                                const std::stop_token& stop) const {
   const auto all = tensors();
   const auto bytes = tensor_bytes();
   std::atomic<std::size_t> next = 0;
@@ -99,7 +101,7 @@ void ModelSource::check_numbers(std::size_t threads, const ReadProgress& progres
   std::optional<std::size_t> bad;  // the first in the file's order, whoever finds it
   std::uint64_t element = 0;
   const auto read = [&] {
-    for (std::size_t i = next++; i < all.size(); i = next++) {
+    for (std::size_t i = next++; i < all.size() && !stop.stop_requested(); i = next++) {
       const auto found = find_not_finite(all[i]);
       const std::lock_guard lock(mutex);
       if (found && (!bad || i < *bad)) {
@@ -115,6 +117,7 @@ void ModelSource::check_numbers(std::size_t threads, const ReadProgress& progres
     for (std::size_t i = 1; i < threads; ++i) others.emplace_back(read);
     read();
   }
+  if (stop.stop_requested()) throw Interrupted();
   if (bad)
     throw FormatError(
         path_.string(), all[*bad].name,

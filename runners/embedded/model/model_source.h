@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 
 #include "runners/embedded/model/gemma4_config.h"
@@ -35,7 +36,9 @@ class ModelSource {
   Tokenizer tokenizer() const;
   std::optional<std::string> chat_template() const;
   // Throws FormatError that names the first tensor with a NaN or an infinity. Reads the whole model.
-  void check_numbers(std::size_t threads, const ReadProgress& progress = {}) const;
+  // Throws Interrupted if a stop is asked for meanwhile.
+  void check_numbers(std::size_t threads, const ReadProgress& progress = {},
+                     const std::stop_token& stop = {}) const;
 
  private:
   std::filesystem::path path_;
