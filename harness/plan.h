@@ -40,6 +40,7 @@ struct EngineOptions {
   std::size_t threads = 0;          // 0: as many as there are processors
   std::string arithmetic = "int8";  // or float32
   bool no_check = false;            // don't read the whole file for NaN at first
+  bool force_template = false;      // Gemma 4's chat format, where the file's own isn't known
 };
 
 struct VariantPlan {

@@ -97,6 +97,7 @@ struct Reader {
       at(table, "arithmetic", [&] { parse_arithmetic(*word); });
       engine.arithmetic = *word;
     }
+    if (auto force = table.boolean("force_template")) engine.force_template = *force;
     table.finish();
   }
 

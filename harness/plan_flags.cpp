@@ -19,6 +19,7 @@ Plan plan_of_one(const PlanFlags& flags) {
   variant.calibrated_on = flags.calibrated_on;
   variant.model = flags.model;
   variant.engine = flags.engine;
+  variant.engine.force_template = flags.force_template;
   variant.server.urls = flags.servers;
   variant.server.api_key_env = flags.api_key_env;
   variant.server.concurrency = flags.concurrency.value_or(0);

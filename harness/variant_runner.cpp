@@ -54,7 +54,7 @@ void VariantRunner::load(const PreparedPlan& prepared, const VariantPlan& varian
                          const std::stop_token& stop) {
   const auto& sampling = prepared.plan.sampling;
   auto source = std::make_unique<ModelSource>(variant.model);
-  chat_ = std::make_unique<ChatModel>(*source, variant.server.force_template);
+  chat_ = std::make_unique<ChatModel>(*source, variant.engine.force_template);
   const auto longest = longest_prompt(prepared, *chat_);
   const auto sizes = sizes_for(variant, longest, sampling.max_tokens);
   fmt::print(stderr, "loading: {}\n", memory_words(plan_memory(*source, sizes), sizes));

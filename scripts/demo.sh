@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The main job on a fresh Debian 12, end to end: two variants of a real model on real llama.cpp servers answer invented
-# questions; the table is printed and written to runs/demo/table.md. An interrupted demo goes on where it stopped.
+# questions; the table is printed and written to runs/demo/table.md. Then a tiny Gemma 4 answers inside gpqa, without a
+# server. An interrupted demo goes on where it stopped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -52,3 +53,10 @@ start=$SECONDS
 "$gpqa" run --plan demo/plan.toml --out runs/demo
 "$gpqa" compare runs/demo/intact runs/demo/ffns-8-9-zeroed | tee runs/demo/table.md
 echo "demo: answered in $((SECONDS - start)) s; the table is in runs/demo/table.md"
+
+echo
+echo "demo: and without a server, a tiny Gemma 4 with experts inside gpqa"
+"$gpqa" run --plan demo/inside.toml --out runs/demo-inside
+"$gpqa" compare runs/demo-inside | tee runs/demo-inside/table.md
+"$gpqa" model kld tests/data/gemma4/tiny-bf16.gguf tests/data/gemma4/tiny-q4_k_m.gguf --run runs/demo-inside/tiny-bf16 |
+  tee runs/demo-inside/kld.txt

@@ -54,11 +54,14 @@ std::vector<Text> windows_of(const std::string& text, const Tokenizer& tokenizer
   return windows;
 }
 
-// What the model wrote, tags and all. Where only the parts are known, as it would have been written.
-std::string answer_text(const Transcript& transcript) {
-  if (transcript.raw) return *transcript.raw;
-  if (transcript.reasoning.empty()) return transcript.content;
-  return "<|channel>thought\n" + transcript.reasoning + "<channel|>" + transcript.content;
+// What the model wrote, tags and the end of its turn too. Where only the parts are known, as it would have
+// been written.
+std::string answer_text(const TrialRecord& record, const Transcript& transcript) {
+  std::string text = transcript.reasoning.empty()
+                         ? transcript.content
+                         : "<|channel>thought\n" + transcript.reasoning + "<channel|>" + transcript.content;
+  if (transcript.raw) text = *transcript.raw;
+  return record.outcome == Outcome::stop ? text + "<turn|>" : text;
 }
 
 std::vector<Text> transcripts_of(const std::string& folder, const ModelSource& source,
@@ -75,7 +78,7 @@ std::vector<Text> transcripts_of(const std::string& folder, const ModelSource& s
     Text text{.ids =
                   tokenizer.encode(render_chat(format, std::span(&message, 1), options), {.add_bos = true})};
     text.from = text.ids.size();
-    const auto answer = tokenizer.encode(answer_text(transcript));
+    const auto answer = tokenizer.encode(answer_text(record, transcript));
     text.ids.insert(text.ids.end(), answer.begin(), answer.end());
     if (!answer.empty()) texts.push_back(std::move(text));
   }

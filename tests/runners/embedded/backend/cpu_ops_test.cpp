@@ -182,6 +182,20 @@ TEST_CASE("a matrix product is the sum of products, for every type of weight") {
       const auto out = backend->make_buffer(kTokens, kRows);
       backend->linear(out->tensor(), in.tensor, *weight);
       const auto got = backend->read_back(out->tensor());
+      // One token alone, by one thread: the same bits.
+      const auto lone = make_cpu_backend({.threads = 1, .arithmetic = arithmetic, .kernels = kernels});
+      const auto again =
+          lone->load({.name = "w", .format = format, .shape = {kWidth, kRows}, .bytes = bytes});
+      for (std::size_t t = 0; t < kTokens; ++t) {
+        const auto one = lone->make_buffer(1, kRows);
+        const auto token = fill(*lone,
+                                {x.begin() + static_cast<std::ptrdiff_t>(t * kWidth),
+                                 x.begin() + static_cast<std::ptrdiff_t>((t + 1) * kWidth)},
+                                kWidth);
+        lone->linear(one->tensor(), token.tensor, *again);
+        CHECK(std::memcmp(lone->read_back(one->tensor()).data(), got.data() + t * kRows,
+                          kRows * sizeof(float)) == 0);
+      }
       for (std::size_t i = 0; i < got.size(); ++i) {
         const float* row = w.data() + i % kRows * kWidth;
         const float* token = x.data() + i / kRows * kWidth;
