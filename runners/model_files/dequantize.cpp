@@ -125,9 +125,9 @@ void q5_k(Block in, float* out) {
 void q6_k(Block in, float* out) {
   const float d = f16_at(in + 208);
   for (int half = 0; half < 2; ++half) {
-    Block low = in + 64 * half;
-    Block upper = in + 128 + 32 * half;
-    Block scales = in + 192 + 8 * half;
+    Block low = in + std::ptrdiff_t{64} * half;
+    Block upper = in + 128 + std::ptrdiff_t{32} * half;
+    Block scales = in + 192 + std::ptrdiff_t{8} * half;
     for (int r = 0; r < 4; ++r) {
       for (int j = 0; j < 32; ++j) {
         const int q = (low[r % 2 * 32 + j] >> (r / 2 * 4) & 15) | (upper[j] >> (2 * r) & 3) << 4;
