@@ -17,6 +17,7 @@ namespace gpqa {
 
 class EmbeddedAnswer {
  public:
+  // Chat and sampling must outlive it.
   EmbeddedAnswer(const ChatModel& chat, const SamplingConfig& sampling, std::int64_t prompt_tokens);
 
   // False where it ends: an end of turn, or a stop string (what follows it is cut off).

@@ -210,7 +210,8 @@ TEST_CASE("a stop string ends the answer and is not part of it, wherever tokens 
 TEST_CASE("an answer that ends amid a character is valid UTF-8 all the same") {
   const Loaded loaded(1);
   const auto& bytes = loaded.chat.tokenizer().vocabulary().byte_tokens;
-  EmbeddedAnswer answer(loaded.chat, card(100), 1);
+  const auto sampling = card(100);
+  EmbeddedAnswer answer(loaded.chat, sampling, 1);
   for (const unsigned char byte : std::string("\xC3\xA9\xE2\x82")) answer.add(bytes[byte]);
   CHECK(answer.finish(SequenceEnd::length, "", 100).content == "\u00e9\ufffd");
 }
