@@ -67,11 +67,15 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 }  // namespace
 
 TEST_CASE("logits are the same to the bit, alone or among others, in any chunks, with any threads") {
-  const auto type = GENERATE(as<std::string>(), "bf16", "q8_0", "q6_k", "q4_k_m");
-  const auto arithmetic = GENERATE(Arithmetic::float32, Arithmetic::int8);
+  // Nothing is rounded where no weight is quantised; Q4_K_M holds every type of block of the others.
+  const auto [type, arithmetic] = GENERATE(table<std::string, Arithmetic>({{"bf16", Arithmetic::float32},
+                                                                           {"q8_0", Arithmetic::int8},
+                                                                           {"q6_k", Arithmetic::int8},
+                                                                           {"q4_k_m", Arithmetic::int8},
+                                                                           {"q4_k_m", Arithmetic::float32}}));
   const Gemma4::Sizes sizes{.slots = 8, .cells = 128, .max_tokens = 512, .max_logits = 512};
   const auto path = kGemmaData + "tiny-" + type + ".gguf";
-  const auto ids = random_ids(80, 1);  // more than two windows
+  const auto ids = random_ids(70, 1);  // more than two windows
   TinyModel one(path, {.threads = 1, .arithmetic = arithmetic}, sizes);
   TinyModel two(path, {.threads = 2, .arithmetic = arithmetic}, sizes);
   const auto expected = run_together(one, {{ids, 1, 0}}, 0);
@@ -82,7 +86,7 @@ TEST_CASE("logits are the same to the bit, alone or among others, in any chunks,
     std::vector<Fed> all = {{ids, chunk, 3}};
     std::mt19937 random(static_cast<std::uint32_t>(chunk));
     for (std::uint32_t i = 1; i < 8; ++i)
-      all.push_back({random_ids(10 + random() % 90, 10 + i), 1 + random() % 40, random() % 12});
+      all.push_back({random_ids(10 + random() % 40, 10 + i), 1 + random() % 40, random() % 12});
     CHECK(same_bits(run_together(chunk == 7 ? one : two, all, static_cast<std::uint32_t>(chunk)), expected));
   }
 }
