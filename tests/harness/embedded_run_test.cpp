@@ -26,7 +26,7 @@ const std::string kTiny = GPQA_TEST_DATA "/gemma4/tiny-q4_k_m.gguf";
 
 std::string run_line(const std::string& more) {
   return "run --dataset " + shell_quote(kSyntheticCsv) + " --model " + shell_quote(kTiny) +
-         " --name a --set max_tokens=60 --set reasoning_budget_tokens=20 " + more;
+         " --name a --set max_tokens=40 --set reasoning_budget_tokens=12 " + more;
 }
 
 std::vector<nlohmann::ordered_json> canonical_records(const Shell& gpqa) {
@@ -56,7 +56,7 @@ TEST_CASE("a model inside the program answers a run, and the table shows it") {
     CHECK(transcript.raw.has_value());
     const auto used = nlohmann::json::parse(transcript.sampled_with);
     CHECK(used.at("seed") == record.seed);
-    CHECK(used.at("reasoning_budget_tokens") == 20);
+    CHECK(used.at("reasoning_budget_tokens") == 12);
   }
   CHECK(gpqa("compare runs/a").code == 0);
   CHECK_THAT(gpqa(run_line("--limit 6")).out, Contains("nothing to ask"));
@@ -67,11 +67,11 @@ TEST_CASE("a model inside the program answers a run, and the table shows it") {
 
 TEST_CASE("slots, threads, Ctrl-C and kill -9 change nothing in what is answered") {
   const Shell calm;
-  REQUIRE(calm(run_line("--limit 24 --slots 1 --threads 1")).code == 0);
+  REQUIRE(calm(run_line("--limit 10 --slots 1 --threads 1")).code == 0);
   const auto expected = canonical_records(calm);
   for (const auto& [signal, code] : {std::pair(SIGINT, 130), std::pair(SIGKILL, 128 + SIGKILL)}) {
     const Shell disturbed;
-    const auto line = run_line("--limit 24 --slots 3 --threads 2");
+    const auto line = run_line("--limit 10 --slots 3 --threads 2");
     const pid_t running = disturbed.start(line);
     REQUIRE(gpqa_test::within(
         60, [&] { return contents(disturbed.folder.path() / "runs/a/a/trials.jsonl").size() > 1000; }));
@@ -79,7 +79,7 @@ TEST_CASE("slots, threads, Ctrl-C and kill -9 change nothing in what is answered
     const auto ended = disturbed.wait(running);
     INFO(ended.err);
     REQUIRE((ended.code == code || ended.code == 0));               // it may have been done
-    const auto rest = disturbed(run_line("--limit 24 --slots 5"));  // other slots are no other run
+    const auto rest = disturbed(run_line("--limit 10 --slots 5"));  // other slots are no other run
     INFO(rest.out << rest.err);
     REQUIRE(rest.code == 0);
     CHECK(canonical_records(disturbed) == expected);
