@@ -78,10 +78,7 @@ int run(const Options& options) {
     return !chat.tokenizer().is_end_of_generation(token) && !interrupt.interrupted();
   };
   request.on_done = [&](SequenceEnd, const std::string& what) { error = what; };
-  Scheduler scheduler(loaded->backend(), loaded->model());
-  scheduler.check(request);
-  scheduler.add(std::move(request));
-  while (!scheduler.idle()) scheduler.step();
+  Scheduler(loaded->backend(), loaded->model()).run_alone(std::move(request));
   if (!error.empty()) throw InputError(error);
   if (options.ids)
     fmt::print("[{}]\n", fmt::join(written, ","));

@@ -54,9 +54,7 @@ int run(const Options& options) {
     std::vector<std::size_t> wanted;
     for (std::size_t i = start; i < std::min(start + step, ids.size()); ++i) {
       if (options.all || i + 1 == ids.size()) wanted.push_back(batch.size());
-      batch.ids.push_back(ids[i]);
-      batch.positions.push_back(static_cast<std::int32_t>(i));
-      batch.slots.push_back(0);
+      batch.add(ids[i], i, 0);
     }
     const auto logits = loaded->backend().read_back(loaded->model().forward(batch, wanted));
     for (std::size_t row = 0; row < wanted.size(); ++row) {

@@ -41,10 +41,7 @@ EmbeddedFingerprint take_embedded_fingerprint(LoadedModel& model, const ChatMode
   };
   request.on_token = [&](std::int32_t token) { return !chat.tokenizer().is_end_of_generation(token); };
   request.on_done = [&](SequenceEnd, const std::string& what) { error = what; };
-  Scheduler scheduler(model.backend(), model.model());
-  scheduler.check(request);
-  scheduler.add(std::move(request));
-  while (!scheduler.idle()) scheduler.step();
+  Scheduler(model.backend(), model.model()).run_alone(std::move(request));
   EmbeddedFingerprint print;
   const double seconds = std::chrono::duration<double>(Clock::now() - first).count();
   if (tokens.size() > 1 && seconds > 0) print.tokens_per_s = static_cast<double>(tokens.size() - 1) / seconds;

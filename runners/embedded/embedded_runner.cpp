@@ -11,7 +11,6 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "prompts/input_error.h"
 #include "runners/embedded/embedded_answer.h"
 #include "runners/embedded/embedded_fingerprint.h"
 #include "runners/embedded/engine/engine.h"
@@ -95,7 +94,6 @@ EmbeddedRunner::EmbeddedRunner(LoadedModel& model, const ChatModel& chat, const 
         "a slot holds {} tokens; the longest prompt has {} and an answer may have {}: give {} (context)",
         cells, longest_prompt, sampling.max_tokens,
         longest_prompt + static_cast<std::uint64_t>(sampling.max_tokens)));
-  if (sampling.mirostat.value_or(0) < 0) throw InputError("mirostat: expected 0, 1 or 2");
   const auto print = take_embedded_fingerprint(model, chat);
   info_.fingerprint = print.json;
   info_.tokens_per_s = print.tokens_per_s;

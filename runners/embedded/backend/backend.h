@@ -81,6 +81,11 @@ struct Batch {
   std::vector<std::int32_t> positions;
   std::vector<std::uint32_t> slots;
   std::size_t size() const { return ids.size(); }
+  void add(std::int32_t id, std::size_t position, std::uint32_t slot) {
+    ids.push_back(id);
+    positions.push_back(static_cast<std::int32_t>(position));
+    slots.push_back(slot);
+  }
 };
 
 // A row of any result depends on its own inputs only: never on which other rows are computed with it, how

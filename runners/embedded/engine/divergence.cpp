@@ -70,9 +70,7 @@ Divergence compare_on_text(LoadedModel& first, LoadedModel& second, std::span<co
     std::vector<std::size_t> wanted;  // those that predict a token from `from` on
     for (std::size_t i = start; i < std::min(start + chunk, ids.size() - 1); ++i) {
       if (i + 1 >= from) wanted.push_back(batch.size());
-      batch.ids.push_back(ids[i]);
-      batch.positions.push_back(static_cast<std::int32_t>(i));
-      batch.slots.push_back(0);
+      batch.add(ids[i], i, 0);
     }
     const auto logits = first.backend().read_back(first.model().forward(batch, wanted));
     const auto others = second.backend().read_back(second.model().forward(batch, wanted));

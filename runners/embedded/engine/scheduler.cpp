@@ -36,6 +36,12 @@ void Scheduler::add(SequenceRequest request) {
   waiting_.push_back(std::move(sequence));
 }
 
+void Scheduler::run_alone(SequenceRequest request) {
+  check(request);
+  add(std::move(request));
+  while (!idle()) step();
+}
+
 void Scheduler::admit() {
   for (auto& slot : slots_) {
     if (slot != nullptr) continue;
@@ -76,11 +82,8 @@ Batch Scheduler::next_batch(std::vector<std::size_t>& wanted, std::vector<std::s
   const std::size_t room = model_.sizes().max_tokens;
   const auto read = [&](std::size_t index, std::size_t count) {
     Sequence& sequence = *slots_[index];
-    for (std::size_t i = 0; i < count; ++i) {
-      batch.ids.push_back(sequence.unread[sequence.read++]);
-      batch.positions.push_back(sequence.position++);
-      batch.slots.push_back(static_cast<std::uint32_t>(index));
-    }
+    for (std::size_t i = 0; i < count; ++i)
+      batch.add(sequence.unread[sequence.read++], sequence.position++, static_cast<std::uint32_t>(index));
     if (sequence.read < sequence.unread.size()) return;
     wanted.push_back(batch.size() - 1);
     asking.push_back(index);
@@ -123,7 +126,7 @@ void Scheduler::go_on(Slot& slot, std::span<const float> logits) {
       end(slot, SequenceEnd::stopped);
     else if (sequence.written >= sequence.request.max_tokens)
       end(slot, SequenceEnd::length);
-    else if (static_cast<std::size_t>(sequence.position) + 1 >= model_.sizes().cells)
+    else if (sequence.position + 1 >= model_.sizes().cells)
       end(slot,
           SequenceEnd::context_full);  // prompt and answer are as many as the slot holds: llama-server's end
   } catch (const std::exception& error) {

@@ -52,13 +52,15 @@ class Scheduler {
   // One pass of the model: a token of each sequence that writes, and as much of the prompts as fits beside.
   void step();
   void cancel_all();
+  // Checks one request and steps until it is done.
+  void run_alone(SequenceRequest request);
 
  private:
   struct Sequence {
     SequenceRequest request;
     std::vector<std::int32_t> unread;  // tokens that the model has not seen
     std::size_t read = 0;              // of `unread`
-    std::int32_t position = 0;         // of the next token to be read
+    std::size_t position = 0;          // of the next token to be read
     std::int64_t written = 0;
   };
   using Slot = std::unique_ptr<Sequence>;

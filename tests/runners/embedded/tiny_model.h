@@ -42,9 +42,7 @@ struct TinyModel {
     gpqa::Batch batch;
     std::vector<std::size_t> all;
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      batch.ids.push_back(ids[i]);
-      batch.positions.push_back(static_cast<std::int32_t>(i));
-      batch.slots.push_back(0);
+      batch.add(ids[i], i, 0);
       all.push_back(i);
     }
     return backend->read_back(model->forward(batch, all, observer));

@@ -36,11 +36,7 @@ Filled fill(Backend& backend, const std::vector<float>& numbers, std::size_t wid
                          .shape = {width, numbers.size() / width},
                          .bytes = std::as_bytes(std::span(numbers))};
   Batch batch;
-  for (std::size_t i = 0; i < numbers.size() / width; ++i) {
-    batch.ids.push_back(static_cast<std::int32_t>(i));
-    batch.positions.push_back(0);
-    batch.slots.push_back(0);
-  }
+  for (std::size_t i = 0; i < numbers.size() / width; ++i) batch.add(static_cast<std::int32_t>(i), 0, 0);
   Filled filled{backend.make_buffer(batch.size(), width), {}};
   filled.tensor = filled.buffer->tensor();
   backend.embed(filled.tensor, *backend.load(table), batch, 1);

@@ -48,9 +48,7 @@ std::vector<float> run_together(TinyModel& tiny, std::vector<Fed> sequences, std
       for (std::size_t i = 0; i < fed.chunk && fed.done < fed.ids.size() && batch.size() < 512;
            ++i, ++fed.done) {
         if (slot == 0) wanted.push_back(batch.size());
-        batch.ids.push_back(fed.ids[fed.done]);
-        batch.positions.push_back(static_cast<std::int32_t>(fed.done));
-        batch.slots.push_back(slot);
+        batch.add(fed.ids[fed.done], fed.done, slot);
       }
     }
     if (batch.size() == 0) continue;
