@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "harness/engine_options.h"
+#include "runners/embedded/engine/memory_plan.h"
 #include "runners/remote/llama_server_runner.h"
 
 namespace gpqa {

@@ -5,7 +5,6 @@
 #include <memory>
 
 #include "runners/embedded/backend/cpu/cpu_backend.h"
-#include "runners/embedded/engine/memory_plan.h"
 #include "runners/embedded/model/gemma4.h"
 #include "runners/embedded/model/model_source.h"
 
@@ -25,14 +24,12 @@ class LoadedModel {
               const std::stop_token& stop = {});
 
   const ModelSource& source() const { return *source_; }
-  const MemoryPlan& memory() const { return memory_; }
   Backend& backend() { return *backend_; }
   Gemma4& model() { return *model_; }
   const CpuOptions& cpu() const { return cpu_; }
 
  private:
   CpuOptions cpu_;
-  MemoryPlan memory_;
   std::unique_ptr<ModelSource> source_;  // the weights lie in it
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Gemma4> model_;

@@ -67,13 +67,10 @@ void Scheduler::drop_cancelled() {
 }
 
 void Scheduler::cancel_all() {
-  for (auto& slot : slots_)
-    if (slot != nullptr) end(slot, SequenceEnd::cancelled);
-  while (!waiting_.empty()) {
-    const Slot gone = std::move(waiting_.front());
-    waiting_.pop_front();
-    gone->request.on_done(SequenceEnd::cancelled, "");
-  }
+  for (const auto& sequence : waiting_) *sequence->request.cancelled = true;
+  for (const auto& sequence : slots_)
+    if (sequence != nullptr) *sequence->request.cancelled = true;
+  drop_cancelled();
 }
 
 // `asking`: the slots whose logits are wanted, in the order of `wanted`.

@@ -53,6 +53,7 @@ struct CpuKvCache final : KvCache {
 struct CpuRouting final : Routing {
   std::size_t tokens = 0;
   RoutingOnHost chosen;
+  std::vector<std::vector<std::size_t>> places;  // of each expert: where in chosen.experts it stands
 };
 
 inline const CpuWeight& on_cpu(const Weight& weight) {

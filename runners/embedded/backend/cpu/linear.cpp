@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <numeric>
 
 #include "runners/model_files/dequantize.h"
 
@@ -41,7 +42,8 @@ void CpuLinear::quantize_rows(Tensor x) {
 }
 
 void CpuLinear::multiply_rows(Tensor out, Tensor x, const CpuWeight& weight, std::size_t expert,
-                              std::size_t block, const std::vector<Pair>& pairs, std::size_t thread) {
+                              std::size_t block, const std::vector<std::size_t>& places, std::size_t in_step,
+                              std::size_t thread) {
   const std::size_t width = weight.width();
   const std::size_t first = block * kRowsAtOnce;
   const std::size_t count = std::min(kRowsAtOnce, weight.rows() - first);
@@ -59,9 +61,9 @@ void CpuLinear::multiply_rows(Tensor out, Tensor x, const CpuWeight& weight, std
                  scratch.minimums.data() + r * minimums};
       form.unpack(weight.row(expert, first + r).data(), width, rows[r]);
     }
-    for (const Pair& pair : pairs) {
-      const QuantizedRow token = quantized_row(pair.in);
-      float* to = row_of(out, pair.out).data() + first;
+    for (const std::size_t place : places) {
+      const QuantizedRow token = quantized_row(place / in_step);
+      float* to = row_of(out, place).data() + first;
       for (std::size_t r = 0; r < count; ++r) to[r] = kernels_.dot_quantized(rows[r], form, token, width);
     }
     return;
@@ -70,9 +72,9 @@ void CpuLinear::multiply_rows(Tensor out, Tensor x, const CpuWeight& weight, std
   for (std::size_t r = 0; r < count; ++r)
     dequantize(weight.view.format, weight.row(expert, first + r),
                std::span(scratch.row.data() + r * width, width));
-  for (const Pair& pair : pairs) {
-    const float* token = row_of(x, pair.in).data();
-    float* to = row_of(out, pair.out).data() + first;
+  for (const std::size_t place : places) {
+    const float* token = row_of(x, place / in_step).data();
+    float* to = row_of(out, place).data() + first;
     for (std::size_t r = 0; r < count; ++r)
       to[r] = kernels_.dot(scratch.row.data() + r * width, token, width);
   }
@@ -81,11 +83,11 @@ void CpuLinear::multiply_rows(Tensor out, Tensor x, const CpuWeight& weight, std
 void CpuLinear::linear(Tensor out, Tensor x, const CpuWeight& weight) {
   assert(x.width == weight.width() && out.width == weight.rows() && out.rows == x.rows);
   if (form_for(weight).unpack != nullptr) quantize_rows(x);
-  std::vector<Pair> pairs(x.rows);
-  for (std::size_t t = 0; t < x.rows; ++t) pairs[t] = {t, t};
+  std::vector<std::size_t> all(x.rows);
+  std::iota(all.begin(), all.end(), std::size_t{0});
   const std::size_t blocks = (weight.rows() + kRowsAtOnce - 1) / kRowsAtOnce;
   pool_.run(blocks, [&](std::size_t block, std::size_t thread) {
-    multiply_rows(out, x, weight, 0, block, pairs, thread);
+    multiply_rows(out, x, weight, 0, block, all, 1, thread);
   });
 }
 
@@ -95,17 +97,15 @@ void CpuLinear::expert_linear(Tensor out, Tensor x, const CpuWeight& weight, con
   assert(x.width == weight.width() && out.width == weight.rows() && out.rows == all);
   assert(x.rows == routing.tokens || x.rows == all);
   if (form_for(weight).unpack != nullptr) quantize_rows(x);
-  std::vector<std::vector<Pair>> of_expert(weight.experts());
-  for (std::size_t i = 0; i < all; ++i)
-    of_expert[static_cast<std::size_t>(chosen.experts[i])].push_back(
-        {x.rows == all ? i : i / chosen.used, i});
   std::vector<std::size_t> asked;
-  for (std::size_t e = 0; e < of_expert.size(); ++e)
-    if (!of_expert[e].empty()) asked.push_back(e);
+  for (std::size_t e = 0; e < routing.places.size(); ++e)
+    if (!routing.places[e].empty()) asked.push_back(e);
   const std::size_t blocks = (weight.rows() + kRowsAtOnce - 1) / kRowsAtOnce;
+  // A row of x for each row of out, or for all experts of its token.
+  const std::size_t in_step = x.rows == all ? 1 : chosen.used;
   pool_.run(asked.size() * blocks, [&](std::size_t task, std::size_t thread) {
     const std::size_t expert = asked[task / blocks];
-    multiply_rows(out, x, weight, expert, task % blocks, of_expert[expert], thread);
+    multiply_rows(out, x, weight, expert, task % blocks, routing.places[expert], in_step, thread);
   });
 }
 

@@ -21,11 +21,6 @@ class CpuLinear {
   void expert_linear(Tensor out, Tensor x, const CpuWeight& weight, const CpuRouting& routing);
 
  private:
-  // One row of x times one matrix gives one row of out.
-  struct Pair {
-    std::size_t in;
-    std::size_t out;
-  };
   struct Scratch {  // of one thread
     std::vector<float> row;
     std::vector<std::int8_t> values;
@@ -35,8 +30,9 @@ class CpuLinear {
   UnpackedForm form_for(const CpuWeight& weight) const;
   void quantize_rows(Tensor x);
   QuantizedRow quantized_row(std::size_t index);
+  // One block of the matrix's rows with the rows `places` of out; row p of out comes of row p / in_step of x.
   void multiply_rows(Tensor out, Tensor x, const CpuWeight& weight, std::size_t expert, std::size_t block,
-                     const std::vector<Pair>& pairs, std::size_t thread);
+                     const std::vector<std::size_t>& places, std::size_t in_step, std::size_t thread);
 
   const Kernels& kernels_;
   Arithmetic arithmetic_;

@@ -15,6 +15,8 @@ void cpu_route(const Kernels& kernels, CpuRouting& routing, Tensor logits, const
   chosen.experts.resize(logits.rows * used);
   chosen.shares.resize(logits.rows * used);
   chosen.weights.resize(logits.rows * used);
+  routing.places.resize(logits.width);
+  for (auto& places : routing.places) places.clear();
   std::vector<float> p(logits.width);
   std::vector<std::int32_t> order(logits.width);
   for (std::size_t t = 0; t < logits.rows; ++t) {
@@ -34,6 +36,7 @@ void cpu_route(const Kernels& kernels, CpuRouting& routing, Tensor logits, const
     for (std::size_t j = 0; j < used; ++j) {
       const auto expert = static_cast<std::size_t>(order[j]);
       const float share = p[expert] / total;
+      routing.places[expert].push_back(t * used + j);
       chosen.experts[t * used + j] = order[j];
       chosen.shares[t * used + j] = share;
       chosen.weights[t * used + j] = share * scales.vector[expert];

@@ -1,7 +1,6 @@
 // A sequence's logits don't depend on what else runs, how its prompt is cut, or how many threads there are:
 // equal to the bit.
 #include <algorithm>
-#include <cstring>
 #include <random>
 #include <string>
 #include <vector>
@@ -11,6 +10,7 @@
 
 using namespace gpqa;
 using gpqa_test::kGemmaData;
+using gpqa_test::same_bits;
 using gpqa_test::TinyModel;
 
 namespace {
@@ -56,10 +56,6 @@ std::vector<float> run_together(TinyModel& tiny, std::vector<Fed> sequences, std
     logits.insert(logits.end(), some.begin(), some.end());
   }
   return logits;
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 }  // namespace

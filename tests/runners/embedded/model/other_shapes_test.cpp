@@ -1,6 +1,5 @@
 // The same model kept in other shapes: float32, fused attention, experts' gate and up apart, an output
 // matrix.
-#include <cstring>
 #include <deque>
 #include <functional>
 #include <string>
@@ -14,6 +13,7 @@
 
 using namespace gpqa;
 using gpqa_test::kGemmaData;
+using gpqa_test::same_bits;
 using gpqa_test::TinyModel;
 
 namespace {
@@ -61,10 +61,6 @@ class Rebuilt {
   std::vector<TensorView> tensors_;
   std::deque<std::vector<std::byte>> owned_;
 };
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
 
 }  // namespace
 
