@@ -8,21 +8,21 @@
 
 namespace gpqa {
 
-void add_engine_options(CLI::App& app, EngineOptions& options) {
-  constexpr auto kGroup = "The engine";
-  app.add_option("--threads", options.threads, "threads that compute [as many as there are processors]")
-      ->type_name("N")
-      ->check(CLI::Range(1, 1024))
-      ->group(kGroup);
-  app.add_option("--arithmetic", options.arithmetic,
-                 "int8: inputs of quantised weights are rounded to 8 bits, but for the attention's; float32: "
-                 "nothing is, several times as slow")
-      ->type_name("int8|float32")
-      ->check(CLI::IsMember({"int8", "float32"}))
-      ->capture_default_str()
-      ->group(kGroup);
-  app.add_flag("--no-check", options.no_check, "don't read the whole file for NaN and infinity at first")
-      ->group(kGroup);
+std::vector<CLI::Option*> add_engine_options(CLI::App& app, EngineOptions& options,
+                                             const std::string& group) {
+  std::vector<CLI::Option*> all;
+  all.push_back(
+      app.add_option("--threads", options.threads, "threads that compute [as many as there are processors]"));
+  all.back()->type_name("N")->check(CLI::Range(1, 1024));
+  all.push_back(app.add_option_function<std::string>(
+      "--arithmetic", [&options](const std::string& text) { options.arithmetic = parse_arithmetic(text); },
+      "int8: inputs of quantised weights are rounded to 8 bits, but for the attention's; float32: "
+      "nothing is, several times as slow [int8]"));
+  all.back()->type_name("int8|float32")->check(CLI::IsMember({"int8", "float32"}));
+  all.push_back(app.add_flag("--no-check", options.no_check,
+                             "don't read the whole file for NaN and infinity at first"));
+  for (auto* each : all) each->group(group);
+  return all;
 }
 
 Arithmetic parse_arithmetic(const std::string& text) {
@@ -36,7 +36,7 @@ std::unique_ptr<LoadedModel> load_model(std::unique_ptr<ModelSource> source, con
   ProgressLine line(source->path().filename().string());
   return std::make_unique<LoadedModel>(
       std::move(source),
-      LoadOptions{.cpu = {.threads = options.threads, .arithmetic = parse_arithmetic(options.arithmetic)},
+      LoadOptions{.cpu = {.threads = options.threads, .arithmetic = options.arithmetic},
                   .sizes = sizes,
                   .check_numbers = !options.no_check},
       [&](std::uint64_t done, std::uint64_t all) { line.show(done, all); }, stop);

@@ -4,18 +4,21 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "harness/plan.h"
 #include "runners/embedded/engine/loaded_model.h"
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace gpqa {
 
 // --threads, --arithmetic, --no-check
-void add_engine_options(CLI::App& app, EngineOptions& options);
+std::vector<CLI::Option*> add_engine_options(CLI::App& app, EngineOptions& options,
+                                             const std::string& group = "The engine");
 
 // Throws InputError for another word.
 Arithmetic parse_arithmetic(const std::string& text);

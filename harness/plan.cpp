@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "harness/engine_options.h"
 #include "harness/suggest.h"
 #include "prompts/input_error.h"
 #include "prompts/utf8.h"
@@ -182,10 +181,7 @@ void validate(const Plan& plan) {
       throw InputError(fmt::format("{}: '{}' is the reference already; there can be one", what, reference));
     if (variant.reference) reference = variant.name;
     if (variant.experts && *variant.experts < 1) throw InputError(what + ": experts count from 1");
-    if (variant.embedded())
-      parse_arithmetic(variant.engine.arithmetic);
-    else
-      check_server(what, variant.server);
+    if (!variant.embedded()) check_server(what, variant.server);
     if (!variant.map_file.empty()) check_file(what + ", map", variant.map_file);
     if (variant.embedded())
       check_model(what + ", model", variant.model);

@@ -13,6 +13,7 @@
 #include "harness/profiles.h"
 #include "harness/sampling_fields.h"
 #include "prompts/trial.h"
+#include "runners/embedded/backend/cpu/cpu_backend.h"
 #include "runners/sampling_config.h"
 
 namespace gpqa {
@@ -35,12 +36,12 @@ struct ServerPlan {
 
 // How gpqa's own engine runs, where no server answers.
 struct EngineOptions {
-  std::size_t slots = 0;            // answers at a time; 0: four, or fewer where the plan wants fewer
-  std::size_t context = 0;          // tokens a slot holds; 0: what the longest prompt and answer need
-  std::size_t threads = 0;          // 0: as many as there are processors
-  std::string arithmetic = "int8";  // or float32
-  bool no_check = false;            // don't read the whole file for NaN at first
-  bool force_template = false;      // Gemma 4's chat format, where the file's own isn't known
+  std::size_t slots = 0;    // answers at a time; 0: four, or fewer where the plan wants fewer
+  std::size_t context = 0;  // tokens a slot holds; 0: what the longest prompt and answer need
+  std::size_t threads = 0;  // 0: as many as there are processors
+  Arithmetic arithmetic = Arithmetic::int8;
+  bool no_check = false;        // don't read the whole file for NaN at first
+  bool force_template = false;  // Gemma 4's chat format, where the file's own isn't known
 };
 
 struct VariantPlan {

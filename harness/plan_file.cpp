@@ -93,10 +93,8 @@ struct Reader {
     if (auto n = table.integer("context", 1, std::int64_t{1} << 31))
       engine.context = static_cast<std::size_t>(*n);
     if (auto n = table.integer("threads", 1, 1024)) engine.threads = static_cast<std::size_t>(*n);
-    if (auto word = table.text("arithmetic")) {
-      at(table, "arithmetic", [&] { parse_arithmetic(*word); });
-      engine.arithmetic = *word;
-    }
+    if (auto word = table.text("arithmetic"))
+      at(table, "arithmetic", [&] { engine.arithmetic = parse_arithmetic(*word); });
     if (auto force = table.boolean("force_template")) engine.force_template = *force;
     table.finish();
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "harness/commands/command.h"
+#include "harness/engine_options.h"
 #include "prompts/input_error.h"
 
 namespace gpqa {
@@ -53,14 +54,7 @@ std::vector<CLI::Option*> add_single(CLI::App& app, PlanFlags& plan) {
   of_engine("--slots", plan.engine.slots, "N", "answers at a time [4]");
   all.back()->check(CLI::Range(1, 4096));
   of_engine("--context", plan.engine.context, "TOKENS", "that a slot holds [what prompts and answers need]");
-  of_engine("--threads", plan.engine.threads, "N", "threads that compute [as many as there are processors]");
-  all.back()->check(CLI::Range(1, 1024));
-  of_engine("--arithmetic", plan.engine.arithmetic, "int8|float32",
-            "whether inputs of quantised weights are rounded to 8 bits [int8]");
-  all.back()->check(CLI::IsMember({"int8", "float32"}));
-  all.push_back(app.add_flag("--no-check", plan.engine.no_check,
-                             "don't read the whole file for NaN and infinity at first"));
-  all.back()->group(kEngine);
+  for (auto* each : add_engine_options(app, plan.engine, kEngine)) all.push_back(each);
   return all;
 }
 

@@ -36,7 +36,7 @@ std::optional<double> retry_after(std::string_view header_line) {
 ChatTransfer::ChatTransfer(const HttpOptions& http, const std::string& base, const std::string& body,
                            AnswerBounds bounds, OnText on_text)
     : headers_(request_headers(http, true)),
-      http_(http),
+      key_(http.api_key),
       base_(base),
       bounds_(bounds),
       on_text_(std::move(on_text)) {
@@ -142,7 +142,7 @@ ChatTransfer::Result ChatTransfer::result(CURLcode code) const {
                   .reached = header_bytes_ > 0};
   };
   const auto error = [&](End end, ServerError server_error) {
-    hide_key(server_error.message, http_);
+    hide_key(server_error.message, key_);
     return Result{.end = end,
                   .why = "",
                   .error = std::move(server_error),

@@ -73,7 +73,7 @@ class ChatTransfer {
   CurlEasy easy_ = make_easy();
   CurlHeaders headers_;
   std::array<char, CURL_ERROR_SIZE> details_{};
-  HttpOptions http_;
+  std::string key_;  // not to be shown
   std::string base_;
   AnswerBounds bounds_;
   OnText on_text_;

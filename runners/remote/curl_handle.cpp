@@ -86,10 +86,9 @@ CurlHeaders request_headers(const HttpOptions& options, bool json_body) {
   return CurlHeaders(list);
 }
 
-void hide_key(std::string& text, const HttpOptions& options) {
+void hide_key(std::string& text, std::string_view key) {
   constexpr std::string_view kShown = "[API key]";
   constexpr std::size_t kShortest = 6;  // one that is shorter is no secret, and could be part of any word
-  const std::string& key = options.api_key;
   if (key.size() < kShortest) {
     return;
   }

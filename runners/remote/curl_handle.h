@@ -39,7 +39,7 @@ void apply_common(CURL* easy, const HttpOptions& options, const std::string& bas
 CurlHeaders request_headers(const HttpOptions& options, bool json_body);
 
 // Takes the key out of what a server says, which is shown and kept: some repeat the key they refuse.
-void hide_key(std::string& text, const HttpOptions& options);
+void hide_key(std::string& text, std::string_view key);
 
 // Keeps "Name: value", the name in lower case; the last of its name counts. Other lines are no header.
 void keep_header(std::map<std::string, std::string>& headers, std::string_view line);

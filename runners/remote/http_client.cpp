@@ -88,7 +88,7 @@ struct HttpClient::Impl {
       throw TransportError(describe_failure(easy.get(), base, code, details.data()));
     }
     curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &receiver.response.status);
-    hide_key(receiver.response.body, options);
+    hide_key(receiver.response.body, options.api_key);
     return std::move(receiver.response);
   }
 };
