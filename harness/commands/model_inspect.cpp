@@ -29,7 +29,7 @@ struct Options {
 std::string file_hash(const fs::path& path) {
   constexpr std::size_t kPiece = 16u << 20;
   const MappedFile file(path);
-  const std::string_view bytes(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+  const std::string_view bytes = file.text();
   ProgressLine progress(path.filename().string());
   Sha256 hash;
   for (std::size_t at = 0; at < bytes.size(); at += kPiece) {

@@ -1,13 +1,13 @@
 #include "runners/model_files/chat_template.h"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 
 #include <fmt/format.h>
 
 #include "prompts/input_error.h"
 #include "prompts/sha256.h"
+#include "runners/model_files/checkpoint_json.h"
+#include "runners/model_files/mapped_file.h"
 #include "runners/model_files/tool_declaration.h"
 
 namespace gpqa {
@@ -188,17 +188,12 @@ std::optional<std::string> chat_template_of(const GgufFile& file) {
 }
 
 std::optional<std::string> hf_chat_template_of(const std::filesystem::path& folder) {
-  const auto read = [&](const char* name) -> std::optional<std::string> {
-    std::ifstream in(folder / name, std::ios::binary);
-    return in ? std::optional(std::string(std::istreambuf_iterator<char>(in), {})) : std::nullopt;
-  };
-  if (auto jinja = read("chat_template.jinja")) {
-    return jinja;
+  if (const auto jinja = folder / "chat_template.jinja"; std::filesystem::exists(jinja)) {
+    return std::string(MappedFile(jinja).text());
   }
-  const auto config = json::parse(read("tokenizer_config.json").value_or(""), nullptr, false);
-  const auto it = config.is_object() ? config.find("chat_template") : config.end();
-  return config.is_object() && it != config.end() && it->is_string() ? std::optional(it->get<std::string>())
-                                                                     : std::nullopt;
+  const auto config = read_checkpoint_json(folder / "tokenizer_config.json").value_or(json::object());
+  const auto it = config.find("chat_template");
+  return it != config.end() && it->is_string() ? std::optional(it->get<std::string>()) : std::nullopt;
 }
 
 ChatFormat chat_format(const std::optional<std::string>& template_text, const std::string& model,

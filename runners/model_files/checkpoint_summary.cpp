@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "prompts/input_error.h"
+#include "runners/model_files/chat_template.h"
+#include "runners/model_files/checkpoint_json.h"
 #include "runners/model_files/mapped_file.h"
 #include "runners/model_files/model_summary.h"
 #include "runners/model_files/safetensors_reader.h"
@@ -18,23 +20,11 @@ namespace {
 namespace fs = std::filesystem;
 using Keys = std::initializer_list<std::string_view>;
 
-std::string_view text_of(const MappedFile& file) {
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
-}
-
-// A file of the folder, empty if it isn't there. simdjson wouldn't do: `model_max_length` may have 31 digits.
+// A file of the folder, empty if it isn't there.
 class JsonFile {
  public:
-  explicit JsonFile(fs::path path) : path_(std::move(path)) {
-    if (!fs::exists(path_)) {
-      return;
-    }
-    const MappedFile file(path_);
-    root_ = nlohmann::json::parse(text_of(file), nullptr, false);
-    if (!root_.is_object()) {
-      throw FormatError(path_.string(), "", "expected a JSON object");
-    }
-  }
+  explicit JsonFile(fs::path path)
+      : path_(std::move(path)), root_(read_checkpoint_json(path_).value_or(nlohmann::json())) {}
 
   // The first of the keys that is there and isn't null, else nullptr. A key "a/b" is b in a.
   const nlohmann::json* find(Keys keys) const {
@@ -130,7 +120,7 @@ void add_tokenizer_json(const fs::path& path, const std::string& end_of_turn, Mo
   const MappedFile file(path);
   simdjson::dom::parser parser;
   simdjson::dom::element root;
-  const auto json = text_of(file);
+  const auto json = file.text();
   if (const auto error = parser.parse(json.data(), json.size()).get(root)) {
     throw FormatError(path.string(), "", fmt::format("expected JSON: {}", simdjson::error_message(error)));
   }
@@ -159,13 +149,7 @@ void add_tokenizer(const fs::path& folder, const JsonFile& config, ModelSummary&
   if (out.eos.empty()) {
     out.eos = config.counts({"eos_token_id", "text_config/eos_token_id"});
   }
-  if (const auto path = folder / "chat_template.jinja"; fs::exists(path)) {
-    const MappedFile file(path);
-    out.chat_template = std::string(text_of(file));
-  } else if (const auto* inside = settings.find({"chat_template"});
-             inside != nullptr && inside->is_string()) {
-    out.chat_template = inside->get<std::string>();
-  }
+  out.chat_template = hf_chat_template_of(folder);
   for (const auto* key :
        {"do_sample", "temperature", "top_k", "top_p", "min_p", "typical_p", "repetition_penalty"}) {
     if (const auto* value = generation.find({key})) {

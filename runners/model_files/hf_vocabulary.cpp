@@ -1,13 +1,13 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <fstream>
 #include <simdjson.h>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "prompts/input_error.h"
+#include "runners/model_files/checkpoint_json.h"
 #include "runners/model_files/vocabulary.h"
 #include "runners/model_files/vocabulary_builder.h"
 
@@ -127,19 +127,6 @@ void add_merge(const JsonFile& file, element merge, std::size_t rank, Vocabulary
   vocabulary.add_merge(text.substr(0, space), text.substr(space + 1), rank);
 }
 
-// The small files: transformers writes numbers of thirty digits into them, which simdjson doesn't read.
-nlohmann::json read_config(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) {
-    throw InputError(fmt::format("{}: can't be read", path.string()));
-  }
-  auto config = nlohmann::json::parse(in, nullptr, false);
-  if (!config.is_object()) {
-    throw FormatError(path.string(), "", "expected a JSON object");
-  }
-  return config;
-}
-
 // Its id, named by the token's text ("bos_token": "<bos>", or {"content": "<bos>"}).
 std::optional<TokenId> named_id(const nlohmann::json& config, const std::string& path, const char* name,
                                 const VocabularyBuilder& vocabulary) {
@@ -175,7 +162,11 @@ std::vector<TokenId> ids(const nlohmann::json& config, const std::string& path, 
 
 void set_ids(const std::filesystem::path& folder, VocabularyBuilder& vocabulary) {
   const auto path = folder / "tokenizer_config.json";
-  const auto config = read_config(path);
+  const auto found = read_checkpoint_json(path);
+  if (!found) {
+    throw InputError(fmt::format("{}: can't be read", path.string()));
+  }
+  const auto& config = *found;
   const auto id = [&](const char* name) { return named_id(config, path.string(), name, vocabulary); };
   const auto bos = id("bos_token");
   if (!bos) {
@@ -187,10 +178,9 @@ void set_ids(const std::filesystem::path& folder, VocabularyBuilder& vocabulary)
   special.unknown = id("unk_token");
   special.padding = id("pad_token");
   const auto generation_path = folder / "generation_config.json";
-  if (std::filesystem::exists(generation_path)) {
-    const auto generation = read_config(generation_path);
-    special.end_of_generation = ids(generation, generation_path.string(), "eos_token_id", vocabulary);
-    special.suppressed = ids(generation, generation_path.string(), "suppress_tokens", vocabulary);
+  if (const auto generation = read_checkpoint_json(generation_path)) {
+    special.end_of_generation = ids(*generation, generation_path.string(), "eos_token_id", vocabulary);
+    special.suppressed = ids(*generation, generation_path.string(), "suppress_tokens", vocabulary);
   }
 }
 

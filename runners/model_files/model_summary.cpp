@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "prompts/input_error.h"
+#include "runners/model_files/chat_template.h"
 #include "runners/model_files/file_types.h"
 #include "runners/model_files/gguf_file.h"
 #include "runners/model_files/tensor_totals.h"
@@ -62,9 +63,7 @@ void add_tokenizer(const GgufFile& file, ModelSummary& out) {
   out.bos = count_of(file, "tokenizer.ggml.bos_token_id");
   out.eos = counts_of(file, "tokenizer.ggml.eos_token_id");
   out.end_of_turn = end_of_turn(file);
-  if (file.has("tokenizer.chat_template")) {
-    out.chat_template = file.text("tokenizer.chat_template");
-  }
+  out.chat_template = chat_template_of(file);
   out.suppressed = counts_of(file, "tokenizer.ggml.suppress_tokens");
 }
 

@@ -1,8 +1,6 @@
 #include "runners/embedded/model/model_source.h"
 
 #include <atomic>
-#include <fstream>
-#include <iterator>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -22,18 +20,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uintmax_t kMostConfigBytes = 1U << 20;
+constexpr std::size_t kMostConfigBytes = 1U << 20;
 
-std::string read_small_file(const fs::path& path) {
-  std::error_code error;
-  const auto size = fs::file_size(path, error);
-  if (error) throw InputError(fmt::format("{}: {}", path.string(), error.message()));
-  if (size > kMostConfigBytes)
-    throw FormatError(path.string(), "", fmt::format("{} bytes; expected a small JSON file", size));
-  std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file) throw InputError(fmt::format("{}: can't be read", path.string()));
-  return text;
+Gemma4Config read_config(const fs::path& path) {
+  const MappedFile file(path);
+  if (file.bytes().size() > kMostConfigBytes)
+    throw FormatError(path.string(), "",
+                      fmt::format("{} bytes; expected a small JSON file", file.bytes().size()));
+  return parse_gemma4_config(file.text(), path);
 }
 
 }  // namespace
@@ -51,7 +45,7 @@ ModelSource::ModelSource(const fs::path& path) : path_(path) {
         fmt::format("model: '{}' holds no config.json; expected a GGUF file, or the folder of a "
                     "Hugging Face checkpoint",
                     path.string()));
-  config_ = parse_gemma4_config(read_small_file(path / "config.json"), path / "config.json");
+  config_ = read_config(path / "config.json");
   checkpoint_ = std::make_unique<SafetensorsCheckpoint>(path);
   // With an image tower, or the text model alone.
   for (const char* prefix : {"model.language_model.", "model."})
