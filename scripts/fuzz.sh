@@ -24,32 +24,47 @@ for target in "${targets[@]}"; do
   [[ -n ${longest[$target]:-} ]] || { echo "fuzz: no target '$target': there are ${!longest[*]}" >&2; exit 2; }
 done
 
-cmake --preset fuzz >/dev/null && cmake --build build/fuzz --target "${targets[@]/#/fuzz_}" || exit 1
+# The sanitizers' build has them.
+cmake --preset asan >/dev/null && cmake --build build/asan --target "${targets[@]/#/fuzz_}" || exit 1
 
 crashes=build/fuzz/crashes
 mkdir -p "$crashes"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
-for target in "${targets[@]}"; do
-  corpus=${FUZZ_CORPUS:-$work}/$target
-  log=$work/$target.log
-  found=$(mktemp -d "$work/found.XXXXXX")
-  known=("tests/fuzz/seeds/$target")
+
+# fuzz TARGET: its log and what broke it, in $work/TARGET; ends as libFuzzer does.
+fuzz() {
+  local target=$1 corpus=${FUZZ_CORPUS:-$work/corpus}/$1 known=("tests/fuzz/seeds/$1")
   [[ ! -d tests/fuzz/crashes/$target ]] || known+=("tests/fuzz/crashes/$target")
-  mkdir -p "$corpus"
-  if "build/fuzz/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+  mkdir -p "$corpus" "$work/$target"
+  "build/asan/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
     -max_len="${longest[$target]}" -dict="tests/fuzz/dictionaries/$target.dict" -print_final_stats=1 \
-    -artifact_prefix="$found/$target-" "$corpus" "${known[@]}" >"$log" 2>&1; then
+    -artifact_prefix="$work/$target/$target-" "$corpus" "${known[@]}" >"$work/$target/log" 2>&1
+}
+
+# As many at once as there are processors, each waited for in its turn.
+passed=0 failed=0
+declare -A pids
+started=0
+start_next() {
+  ((started < ${#targets[@]})) || return 0
+  fuzz "${targets[started]}" &
+  pids[${targets[started]}]=$!
+  started=$((started + 1))
+}
+for ((i = 0; i < $(nproc); ++i)); do start_next; done
+for target in "${targets[@]}"; do
+  if wait "${pids[$target]}"; then
     passed=$((passed + 1)) result=passed
   else
     failed=$((failed + 1)) result=FAILED
   fi
-  executions=$(sed -nE 's/^stat::number_of_executed_units: +//p' "$log")
+  start_next
+  executions=$(sed -nE 's/^stat::number_of_executed_units: +//p' "$work/$target/log")
   echo "$target: ${executions:-?} executions, $result"
   [[ $result == passed ]] && continue
-  grep -E '^broken:|ERROR:|runtime error|SUMMARY|what\(\)' "$log" | head -5
-  for input in "$found"/*; do
+  grep -E '^broken:|ERROR:|runtime error|SUMMARY|what\(\)' "$work/$target/log" | head -5
+  for input in "$work/$target/$target"-*; do
     [[ -f $input ]] || continue
     mv "$input" "$crashes/"
     echo "  $crashes/${input##*/}"

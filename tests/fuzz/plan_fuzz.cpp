@@ -22,7 +22,8 @@ void check_plan(Plan plan) {
   check_sampling(plan.sampling);
   for (const auto& variant : plan.variants) {
     check_folder_name("variant", variant.name);
-    must(variant.server.named(), "a variant has a server");
+    must(variant.server.named() || variant.embedded(),
+         "a variant has a server, or a model that answers itself");
     must(variant.server.urls.empty() || variant.server.command.empty(), "a server runs or is started");
     must(variant.server.concurrency >= 0, "concurrency counts from 0");
     must(variant.server.port >= 0 && variant.server.port <= 65535, "a port is one");
