@@ -2,11 +2,31 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "harness/progress_line.h"
 #include "prompts/input_error.h"
+#include "runners/embedded/backend/cpu/kernels.h"
 
 namespace gpqa {
+namespace {
+
+std::vector<std::string_view> kernel_names() {
+  std::vector<std::string_view> names;
+  for (const auto* kernels : usable_kernels()) names.push_back(kernels->name);
+  return names;
+}
+
+// Null for "".
+const Kernels* find_kernels(const std::string& name) {
+  if (name.empty()) return nullptr;
+  for (const auto* kernels : usable_kernels())
+    if (kernels->name == name) return kernels;
+  throw InputError(
+      fmt::format("kernels: this processor runs {}, not '{}'", fmt::join(kernel_names(), ", "), name));
+}
+
+}  // namespace
 
 std::vector<CLI::Option*> add_engine_options(CLI::App& app, EngineOptions& options,
                                              const std::string& group) {
@@ -25,6 +45,14 @@ std::vector<CLI::Option*> add_engine_options(CLI::App& app, EngineOptions& optio
   return all;
 }
 
+void add_kernels_option(CLI::App& app, EngineOptions& options) {
+  app.add_option("--kernels", options.kernels,
+                 fmt::format("the instructions that are used; this processor runs {} [{}]",
+                             fmt::join(kernel_names(), ", "), kernel_names().back()))
+      ->type_name("NAME")
+      ->group("The engine");
+}
+
 Arithmetic parse_arithmetic(const std::string& text) {
   if (text == "int8") return Arithmetic::int8;
   if (text == "float32") return Arithmetic::float32;
@@ -36,7 +64,9 @@ std::unique_ptr<LoadedModel> load_model(std::unique_ptr<ModelSource> source, con
   ProgressLine line(source->path().filename().string());
   return std::make_unique<LoadedModel>(
       std::move(source),
-      LoadOptions{.cpu = {.threads = options.threads, .arithmetic = options.arithmetic},
+      LoadOptions{.cpu = {.threads = options.threads,
+                          .arithmetic = options.arithmetic,
+                          .kernels = find_kernels(options.kernels)},
                   .sizes = sizes,
                   .check_numbers = !options.no_check},
       [&](std::uint64_t done, std::uint64_t all) { line.show(done, all); }, stop);

@@ -20,6 +20,9 @@ namespace gpqa {
 std::vector<CLI::Option*> add_engine_options(CLI::App& app, EngineOptions& options,
                                              const std::string& group = "The engine");
 
+// --kernels: which of the sets that this processor runs.
+void add_kernels_option(CLI::App& app, EngineOptions& options);
+
 // Throws InputError for another word.
 Arithmetic parse_arithmetic(const std::string& text);
 

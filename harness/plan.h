@@ -40,6 +40,7 @@ struct EngineOptions {
   std::size_t context = 0;  // tokens a slot holds; 0: what the longest prompt and answer need
   std::size_t threads = 0;  // 0: as many as there are processors
   Arithmetic arithmetic = Arithmetic::int8;
+  std::string kernels;          // a set's name; "": the best that this processor runs
   bool no_check = false;        // don't read the whole file for NaN at first
   bool force_template = false;  // Gemma 4's chat format, where the file's own isn't known
 };

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes .venv with what scripts/requirements-NAME.txt pins, for tests and demo only; gpqa itself needs no Python.
-#   scripts/venv.sh demo | peers
+# Makes .venv with what scripts/requirements-NAME.txt pins, for tests, benches and demo only; gpqa itself needs no Python.
+#   scripts/venv.sh demo | peers | bench
 # GPQA_VENV names another folder. One that is complete is used as it is.
 set -euo pipefail
 
-name=${1:?which requirements: demo or peers}
+name=${1:?which requirements: demo, peers or bench}
 root=$(cd "$(dirname "$0")/.." && pwd)
 requirements=$root/scripts/requirements-$name.txt
 venv=${GPQA_VENV:-$root/.venv}

@@ -42,5 +42,6 @@ Command add_model_logits(CLI::App& model);
 Command add_model_generate(CLI::App& model);
 Command add_model_kld(CLI::App& model);
 Command add_model_tokenize(CLI::App& model);
+Command add_model_bench(CLI::App& model);
 
 }  // namespace gpqa

@@ -14,6 +14,7 @@ Command add_model(CLI::App& root) {
   commands->push_back(add_model_generate(*app));
   commands->push_back(add_model_kld(*app));
   commands->push_back(add_model_tokenize(*app));
+  commands->push_back(add_model_bench(*app));
   app->require_subcommand(1);
   app->footer(
       "gpqa model COMMAND --help explains each.\n"

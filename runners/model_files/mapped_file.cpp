@@ -1,6 +1,7 @@
 #include "runners/model_files/mapped_file.h"
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -40,6 +41,15 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
 
 MappedFile::~MappedFile() {
   munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void drop_pages(std::span<const std::byte> part) {
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(part.data());
+  const auto first = (begin + page - 1) / page * page;
+  const auto end = (begin + part.size()) / page * page;
+  // A hint: memory that can't be given back now is given back under pressure.
+  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
 }
 
 }  // namespace gpqa

@@ -25,6 +25,10 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+// Gives back the memory of a mapping's whole pages in `part`; they come again from the file when they are
+// touched. Only of a MappedFile's bytes: any other memory would be wiped.
+void drop_pages(std::span<const std::byte> part);
+
 // The bytes of a model's file by its name, wherever they are: mapped, or in memory. Throws InputError if
 // there is no such file.
 using OpenBytes = std::function<std::span<const std::byte>(const std::filesystem::path&)>;

@@ -90,3 +90,23 @@ TEST_CASE("gpqa model kld: nothing between a model and itself, something to its 
   CHECK_THAT(text.out,
              Contains("511 tokens of 1 texts") && Contains("KL(A, B)") && Contains("fewer than ten"));
 }
+
+TEST_CASE("gpqa model bench measures a row for each number of slots, with the kernels it is told") {
+  const Shell gpqa;
+  const std::string bench = "model bench " GPQA_TEST_DATA "/gemma4/tiny-q8_0.gguf -p 8 -n 3 --threads 2 ";
+  const auto result = gpqa(bench + "--slots 1,2 --kernels portable --json");
+  INFO(result.err);
+  REQUIRE(result.code == 0);
+  const auto json = Json::parse(result.out);
+  CHECK(json.at("kernels") == "portable");
+  CHECK(json.at("threads") == 2);
+  REQUIRE(json.at("decode").size() == 2);
+  CHECK(json.at("decode")[0].at("experts") == 4);
+  CHECK(json.at("decode")[1].at("slots") == 2);
+  CHECK(json.at("decode")[1].at("tokens_per_s") > 0);
+  CHECK_THAT(gpqa(bench + "--slots 1").out, Contains("1 slot ") && Contains("then 3 steps"));
+  const auto refused = gpqa(bench + "--kernels fast");
+  CHECK(refused.code == 2);
+  CHECK_THAT(refused.err, Contains("this processor runs portable") && Contains("'fast'"));
+  CHECK(gpqa(bench + "--slots 0").code == 2);
+}

@@ -46,6 +46,12 @@ class Weight {
 // Whether a backend that trades precision for speed may round what a matrix is multiplied with.
 enum class Inputs { may_be_rounded, exact };
 
+// Of each matrix: [first, first + count); all rows if count is 0.
+struct RowRange {
+  std::size_t first = 0;
+  std::size_t count = 0;
+};
+
 struct KvShape {
   std::size_t slots = 1;
   std::size_t cells = 0;  // positions that a slot holds; a layer with a window overwrites the oldest
@@ -94,9 +100,10 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
-  // Memory. A vector is copied; anything else may stay where it lies, so its bytes must outlive the Weight.
-  // Throws InputError for a type that no kernel reads.
-  virtual std::unique_ptr<Weight> load(const TensorView& weight, Inputs inputs = Inputs::may_be_rounded) = 0;
+  // Memory. The bytes are copied, in whatever order the kernels read them. Throws InputError for a type that
+  // no kernel reads.
+  virtual std::unique_ptr<Weight> load(const TensorView& weight, Inputs inputs = Inputs::may_be_rounded,
+                                       RowRange rows = {}) = 0;
   virtual std::unique_ptr<Buffer> make_buffer(std::size_t rows, std::size_t width) = 0;
   virtual std::unique_ptr<KvCache> make_kv(const KvShape& shape) = 0;
   virtual std::unique_ptr<Routing> make_routing(std::size_t tokens, std::size_t used) = 0;
@@ -116,10 +123,10 @@ class Backend {
   virtual void scale(Tensor x, float factor) = 0;
   // x = cap * tanh(x / cap)
   virtual void softcap(Tensor x, float cap) = 0;
-  // out = gelu_tanh(gate) * up. out may be either.
-  virtual void gelu_multiply(Tensor out, Tensor gate, Tensor up) = 0;
   // out[t] = weight x[t]      [tokens, width] -> [tokens, rows]
   virtual void linear(Tensor out, Tensor x, const Weight& weight) = 0;
+  // out[t] = gelu_tanh(gate x[t]) * (up x[t])
+  virtual void gated_linear(Tensor out, Tensor x, const Weight& gate, const Weight& up) = 0;
 
   // Turns dimensions i and i + head_dim/2 of each head by position * inv_freq[i].
   virtual void rope(Tensor x, const Weight& inv_freq, std::size_t head_dim, const Batch& batch) = 0;
@@ -134,6 +141,9 @@ class Backend {
   virtual void route(Routing& routing, Tensor logits, const Weight& scales) = 0;
   // out[t * used + j] = weight[expert j of t] x, where x is x[t], or x[t * used + j] if it has as many rows.
   virtual void expert_linear(Tensor out, Tensor x, const Weight& weight, const Routing& routing) = 0;
+  // gelu_tanh(gate x) * (up x), likewise.
+  virtual void expert_gated_linear(Tensor out, Tensor x, const Weight& gate, const Weight& up,
+                                   const Routing& routing) = 0;
   // out[t] = sum over j, in the router's order, of weights[t, j] * outs[t * used + j]
   virtual void combine(Tensor out, Tensor outs, const Routing& routing) = 0;
 };

@@ -1,8 +1,9 @@
 // A model in memory, ready for steps.
 #pragma once
 
-#include <filesystem>
+#include <functional>
 #include <memory>
+#include <stop_token>
 
 #include "runners/embedded/backend/cpu/cpu_backend.h"
 #include "runners/embedded/model/gemma4.h"
@@ -13,14 +14,17 @@ namespace gpqa {
 struct LoadOptions {
   CpuOptions cpu;  // threads: 0 for as many as there are processors
   Gemma4::Sizes sizes;
-  bool check_numbers = true;  // read the whole file once, for NaN and infinity
+  bool check_numbers = true;  // look for NaN and infinity in what is loaded
 };
+
+// How far loading is, in bytes of the file's tensors.
+using LoadProgress = std::function<void(std::uint64_t done, std::uint64_t all)>;
 
 class LoadedModel {
  public:
   // Plans the memory, then loads. Throws InputError where it doesn't fit, FormatError for a damaged file.
   // Interrupted where a stop is asked for meanwhile.
-  LoadedModel(std::unique_ptr<ModelSource> source, LoadOptions options, const ReadProgress& progress = {},
+  LoadedModel(std::unique_ptr<ModelSource> source, LoadOptions options, const LoadProgress& progress = {},
               const std::stop_token& stop = {});
 
   const ModelSource& source() const { return *source_; }

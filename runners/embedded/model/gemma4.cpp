@@ -49,8 +49,8 @@ std::size_t Gemma4::kv_bytes(const Gemma4Config& config, const Sizes& sizes) {
 }
 
 std::size_t Gemma4::buffer_bytes(const Gemma4Config& c, const Sizes& sizes) {
-  const std::size_t token = 6 * c.hidden + 2 * widest(c, q_width) + 2 * widest(c, kv_width) +
-                            2 * c.dense_ffn + c.experts + c.experts_used * (2 * c.expert_ffn + c.hidden);
+  const std::size_t token = 6 * c.hidden + 2 * widest(c, q_width) + 2 * widest(c, kv_width) + c.dense_ffn +
+                            c.experts + c.experts_used * (c.expert_ffn + c.hidden);
   return (sizes.max_tokens * token + sizes.max_logits * (c.hidden + c.vocabulary)) * sizeof(float);
 }
 
@@ -65,10 +65,9 @@ Gemma4::Gemma4(Backend& backend, const Gemma4Config& config, Gemma4Weights weigh
   room_.heads = room(widest(c, q_width));
   room_.k = room(widest(c, kv_width));
   room_.v = room(widest(c, kv_width));
-  room_.gate = room(c.dense_ffn);
-  room_.up = room(c.dense_ffn);
+  room_.gated = room(c.dense_ffn);
   room_.router_logits = room(c.experts);
-  room_.expert_hidden = backend.make_buffer(sizes.max_tokens * c.experts_used, 2 * c.expert_ffn);
+  room_.expert_hidden = backend.make_buffer(sizes.max_tokens * c.experts_used, c.expert_ffn);
   room_.expert_outs = backend.make_buffer(sizes.max_tokens * c.experts_used, c.hidden);
   room_.last = backend.make_buffer(sizes.max_logits, c.hidden);
   room_.logits = backend.make_buffer(sizes.max_logits, c.vocabulary);
@@ -120,17 +119,14 @@ void Gemma4::feed_forward(std::size_t index, std::size_t n) {
   const Tensor dense = room_.dense->tensor().first_rows(n);
   const Tensor sparse = room_.sparse->tensor().first_rows(n);
   const Tensor u = room_.router_in->tensor().first_rows(n);
-  const Tensor gate = room_.gate->tensor().first_rows(n);
-  const Tensor up = room_.up->tensor().first_rows(n);
+  const Tensor gated = room_.gated->tensor().first_rows(n);
   const Tensor router_logits = room_.router_logits->tensor().first_rows(n);
-  const Tensor hidden = room_.expert_hidden->tensor().first_rows(n * c.experts_used);  // [n * used, 2 ffn]
+  const Tensor hidden = room_.expert_hidden->tensor().first_rows(n * c.experts_used);  // [n * used, ffn]
   const Tensor outs = room_.expert_outs->tensor().first_rows(n * c.experts_used);      // [n * used, hidden]
 
   backend_.rms_norm(x, h, w.ffn_norm.get(), c.eps);
-  backend_.linear(gate, x, *w.w_gate);
-  backend_.linear(up, x, *w.w_up);
-  backend_.gelu_multiply(gate, gate, up);
-  backend_.linear(dense, gate, *w.w_down);
+  backend_.gated_linear(gated, x, *w.w_gate, *w.w_up);
+  backend_.linear(dense, gated, *w.w_down);
   backend_.rms_norm(dense, dense, w.post_ffn_norm_1.get(), c.eps);
 
   backend_.rms_norm(u, h, nullptr, c.eps);
@@ -139,16 +135,8 @@ void Gemma4::feed_forward(std::size_t index, std::size_t n) {
   backend_.route(*routing_, router_logits, *w.expert_scale);
 
   backend_.rms_norm(x, h, w.pre_ffn_norm_2.get(), c.eps);
-  const Tensor expert_gate = hidden.columns(0, c.expert_ffn);
-  const Tensor expert_up = hidden.columns(c.expert_ffn, c.expert_ffn);
-  if (w.expert_gate_up != nullptr) {
-    backend_.expert_linear(hidden, x, *w.expert_gate_up, *routing_);
-  } else {
-    backend_.expert_linear(expert_gate, x, *w.expert_gate, *routing_);
-    backend_.expert_linear(expert_up, x, *w.expert_up, *routing_);
-  }
-  backend_.gelu_multiply(expert_gate, expert_gate, expert_up);
-  backend_.expert_linear(outs, expert_gate, *w.expert_down, *routing_);
+  backend_.expert_gated_linear(hidden, x, *w.expert_gate, *w.expert_up, *routing_);
+  backend_.expert_linear(outs, hidden, *w.expert_down, *routing_);
   backend_.combine(sparse, outs, *routing_);
   backend_.rms_norm(sparse, sparse, w.post_ffn_norm_2.get(), c.eps);
 

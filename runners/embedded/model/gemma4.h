@@ -62,7 +62,7 @@ class Gemma4 {
   Sizes sizes_;
   std::vector<std::unique_ptr<KvCache>> kv_;
   struct Room {  // the largest tensors that a step needs
-    std::unique_ptr<Buffer> hidden, normed, dense, sparse, q, k, v, heads, gate, up, router_in, router_logits,
+    std::unique_ptr<Buffer> hidden, normed, dense, sparse, q, k, v, heads, gated, router_in, router_logits,
         expert_hidden, expert_outs, last, logits;
   } room_;
   std::unique_ptr<Routing> routing_;

@@ -48,13 +48,10 @@ class Loader {
                                  Inputs inputs = Inputs::may_be_rounded) const {
     return load(view(name, shape), inputs);
   }
-  // The rows [first, first + count) of a matrix.
-  std::unique_ptr<Weight> rows(const TensorView& of, std::uint64_t first, std::uint64_t count,
-                               Inputs inputs) const {
-    TensorView part = of;
-    part.shape = {of.shape[0], count};
-    part.bytes = of.bytes.subspan(first * of.row_bytes(), count * of.row_bytes());
-    return load(part, inputs);
+  // Some rows of a matrix, or of each of a stack.
+  std::unique_ptr<Weight> rows(const TensorView& of, RowRange part,
+                               Inputs inputs = Inputs::may_be_rounded) const {
+    return load(of, inputs, part);
   }
   const TensorView* find(const std::string& name) const { return find_(name); }
   std::vector<float> numbers(const TensorView& of) const {
@@ -74,9 +71,9 @@ class Loader {
   }
 
  private:
-  std::unique_ptr<Weight> load(const TensorView& of, Inputs inputs) const {
+  std::unique_ptr<Weight> load(const TensorView& of, Inputs inputs, RowRange part = {}) const {
     try {
-      return backend_.load(of, inputs);
+      return backend_.load(of, inputs, part);
     } catch (const InputError& error) {
       throw FormatError(path_, of.name, error.what());
     }
@@ -98,9 +95,9 @@ void load_attention(const Loader& from, const Gemma4Config& c, std::size_t index
     // Without v where the keys are the values.
     const bool with_v = fused->rows() == q_rows + 2 * kv_rows;
     const auto& qkv = from.view(name("attn_qkv.weight"), {c.hidden, q_rows + (with_v ? 2 : 1) * kv_rows});
-    layer.wq = from.rows(qkv, 0, q_rows, kExact);
-    layer.wk = from.rows(qkv, q_rows, kv_rows, kExact);
-    if (with_v) layer.wv = from.rows(qkv, q_rows + kv_rows, kv_rows, kExact);
+    layer.wq = from.rows(qkv, {0, q_rows}, kExact);
+    layer.wk = from.rows(qkv, {q_rows, kv_rows}, kExact);
+    if (with_v) layer.wv = from.rows(qkv, {q_rows + kv_rows, kv_rows}, kExact);
   } else {
     layer.wq = from.weight(name("attn_q.weight"), {c.hidden, q_rows}, kExact);
     layer.wk = from.weight(name("attn_k.weight"), {c.hidden, kv_rows}, kExact);
@@ -125,9 +122,11 @@ void load_feed_forward(const Loader& from, const Gemma4Config& c, std::size_t in
   layer.router = from.weight(name("ffn_gate_inp.weight"), {c.hidden, c.experts});
   layer.router_scale = from.weight(name("ffn_gate_inp.scale"), {c.hidden});
   layer.expert_scale = from.weight(name("ffn_down_exps.scale"), {c.experts});
-  layer.expert_gate_up =
-      from.optional_weight(name("ffn_gate_up_exps.weight"), {c.hidden, 2 * c.expert_ffn, c.experts});
-  if (layer.expert_gate_up == nullptr) {
+  if (const TensorView* both =
+          from.optional_view(name("ffn_gate_up_exps.weight"), {c.hidden, 2 * c.expert_ffn, c.experts})) {
+    layer.expert_gate = from.rows(*both, {0, c.expert_ffn});
+    layer.expert_up = from.rows(*both, {c.expert_ffn, c.expert_ffn});
+  } else {
     const Shape half = {c.hidden, c.expert_ffn, c.experts};
     layer.expert_gate = from.optional_weight(name("ffn_gate_exps.weight"), half);
     if (layer.expert_gate == nullptr)

@@ -33,7 +33,6 @@ struct Gemma4Weights {
     One router;                  // [experts, hidden]
     One router_scale;            // [hidden]
     One expert_scale;            // [experts]
-    One expert_gate_up;          // [experts, 2 * expert_ffn, hidden]; null: the two apart
     One expert_gate, expert_up;  // [experts, expert_ffn, hidden]
     One expert_down;             // [experts, hidden, expert_ffn]
     One post_ffn_norm_2;         // [hidden]

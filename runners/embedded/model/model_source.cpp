@@ -1,7 +1,5 @@
 #include "runners/embedded/model/model_source.h"
 
-#include <atomic>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -13,7 +11,6 @@
 #include "runners/embedded/model/gemma4_weights.h"
 #include "runners/model_files/chat_template.h"
 #include "runners/model_files/finite.h"
-#include "runners/runner_errors.h"
 
 namespace gpqa {
 namespace {
@@ -85,38 +82,28 @@ std::optional<std::string> ModelSource::chat_template() const {
   return gguf_ != nullptr ? chat_template_of(*gguf_) : hf_chat_template_of(path_);
 }
 
-void ModelSource::check_numbers(std::size_t threads, const ReadProgress& progress,
-                                const std::stop_token& stop) const {
-  const auto all = tensors();
-  const auto bytes = tensor_bytes();
-  std::atomic<std::size_t> next = 0;
-  std::mutex mutex;
-  std::uint64_t done = 0;
-  std::optional<std::size_t> bad;  // the first in the file's order, whoever finds it
-  std::uint64_t element = 0;
-  const auto read = [&] {
-    for (std::size_t i = next++; i < all.size() && !stop.stop_requested(); i = next++) {
-      const auto found = find_not_finite(all[i]);
-      const std::lock_guard lock(mutex);
-      if (found && (!bad || i < *bad)) {
-        bad = i;
-        element = *found;
-      }
-      done += all[i].bytes.size();
-      if (progress) progress(done, bytes);
-    }
+void ModelSource::check_numbers(const TensorView& tensor, std::size_t threads) const {
+  const std::uint64_t rows = tensor.rows();
+  std::vector<std::optional<std::uint64_t>> found(threads);
+  const auto read = [&](std::size_t part) {
+    const std::uint64_t first = rows * part / threads;
+    TensorView some = tensor;
+    some.shape = {tensor.row_elements(), rows * (part + 1) / threads - first};
+    some.bytes = tensor.bytes.subspan(first * tensor.row_bytes(), some.rows() * tensor.row_bytes());
+    found[part] = find_not_finite(some);
+    if (found[part]) *found[part] += first * tensor.row_elements();
   };
   {
     std::vector<std::jthread> others;
-    for (std::size_t i = 1; i < threads; ++i) others.emplace_back(read);
-    read();
+    for (std::size_t part = 1; part < threads; ++part) others.emplace_back(read, part);
+    read(0);
   }
-  if (stop.stop_requested()) throw Interrupted();
-  if (bad)
-    throw FormatError(
-        path_.string(), all[*bad].name,
-        fmt::format("element {} is no finite number (or its block's scale isn't): the file is damaged",
-                    element));
+  for (const auto& element : found)
+    if (element)
+      throw FormatError(
+          path_.string(), tensor.name,
+          fmt::format("element {} is no finite number (or its block's scale isn't): the file is damaged",
+                      *element));
 }
 
 }  // namespace gpqa

@@ -3,11 +3,9 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <string>
 
 #include "runners/embedded/model/gemma4_config.h"
@@ -16,9 +14,6 @@
 #include "runners/model_files/tokenizer.h"
 
 namespace gpqa {
-
-// How far reading is, in bytes of the tensors. Called from one thread at a time.
-using ReadProgress = std::function<void(std::uint64_t done, std::uint64_t all)>;
 
 class ModelSource {
  public:
@@ -35,10 +30,9 @@ class ModelSource {
   // Throw FormatError for a vocabulary that is damaged, or larger than the model has embeddings for.
   Tokenizer tokenizer() const;
   std::optional<std::string> chat_template() const;
-  // Throws FormatError that names the first tensor with a NaN or an infinity. Reads the whole model.
-  // Throws Interrupted if a stop is asked for meanwhile.
-  void check_numbers(std::size_t threads, const ReadProgress& progress = {},
-                     const std::stop_token& stop = {}) const;
+  // Throws FormatError that names the tensor and its first element that is a NaN or an infinity. Reads all of
+  // it.
+  void check_numbers(const TensorView& tensor, std::size_t threads) const;
 
  private:
   std::filesystem::path path_;

@@ -6,12 +6,18 @@
 #include <vector>
 
 namespace gpqa {
+namespace {
+
+// A cosine and a sine, beside the rotation of an element, as ThreadPool counts work.
+constexpr std::size_t kAngle = 64;
+
+}  // namespace
 
 void cpu_rope(ThreadPool& pool, Tensor x, const CpuWeight& inv_freq, std::size_t head_dim,
               const Batch& batch) {
   assert(x.rows == batch.size() && x.width % head_dim == 0 && inv_freq.width() == head_dim / 2);
-  pool.run(x.rows, [&](std::size_t t, std::size_t) {
-    const std::size_t half = head_dim / 2;
+  const std::size_t half = head_dim / 2;
+  const auto turn = [&](std::size_t t, std::size_t) {
     const auto position = static_cast<float>(batch.positions[t]);
     std::vector<float> cosines(half);
     std::vector<float> sines(half);
@@ -29,19 +35,22 @@ void cpu_rope(ThreadPool& pool, Tensor x, const CpuWeight& inv_freq, std::size_t
         head[i] = a * cosines[i] - b * sines[i];
         head[i + half] = b * cosines[i] + a * sines[i];
       }
-  });
+  };
+  pool.run(x.rows, turn, x.rows * (x.width + half * kAngle));
 }
 
-void cpu_store_kv(CpuKvCache& kv, Tensor k, Tensor v, const Batch& batch) {
+void cpu_store_kv(ThreadPool& pool, CpuKvCache& kv, Tensor k, Tensor v, const Batch& batch) {
   const auto& shape = kv.cache_shape;
   assert(k.rows == batch.size() && k.width == shape.kv_heads * shape.head_dim && v.width == k.width);
-  for (std::size_t t = 0; t < batch.size(); ++t)
+  const auto store = [&](std::size_t t, std::size_t) {
     for (std::size_t h = 0; h < shape.kv_heads; ++h) {
       const auto cell = kv.cell(batch.slots[t], static_cast<std::size_t>(batch.positions[t]), h);
       const auto from = h * shape.head_dim;
       std::copy_n(row_of(k, t).data() + from, shape.head_dim, kv.keys.get() + cell);
       std::copy_n(row_of(v, t).data() + from, shape.head_dim, kv.values.get() + cell);
     }
+  };
+  pool.run(batch.size(), store, 2 * k.rows * k.width);
 }
 
 void cpu_attention(const Kernels& kernels, ThreadPool& pool, Tensor out, Tensor q, const CpuKvCache& kv,

@@ -11,7 +11,7 @@ namespace gpqa {
 // As in Backend.
 void cpu_rope(ThreadPool& pool, Tensor x, const CpuWeight& inv_freq, std::size_t head_dim,
               const Batch& batch);
-void cpu_store_kv(CpuKvCache& kv, Tensor k, Tensor v, const Batch& batch);
+void cpu_store_kv(ThreadPool& pool, CpuKvCache& kv, Tensor k, Tensor v, const Batch& batch);
 void cpu_attention(const Kernels& kernels, ThreadPool& pool, Tensor out, Tensor q, const CpuKvCache& kv,
                    std::size_t heads, const Batch& batch);
 

@@ -25,7 +25,7 @@ class CpuBackend final : public Backend {
         pool_(std::max<std::size_t>(options.threads, 1)),
         linear_(kernels_, options.arithmetic, pool_) {}
 
-  std::unique_ptr<Weight> load(const TensorView& weight, Inputs inputs) override {
+  std::unique_ptr<Weight> load(const TensorView& weight, Inputs inputs, RowRange part) override {
     if (!can_dequantize(weight.format))
       throw InputError(
           fmt::format("tensor {}: its type {} can't be computed with here; expected F32, F16, BF16, Q8_0, "
@@ -33,12 +33,13 @@ class CpuBackend final : public Backend {
                       "Q5_0 or Q4_0",
                       weight.name, weight.format.name));
     auto loaded = std::make_unique<CpuWeight>();
-    loaded->view = weight;
-    loaded->inputs = inputs;
-    if (loaded->rows() == 1 && loaded->experts() == 1) {
-      loaded->vector.resize(loaded->width());
+    if (weight.shape.size() < 2) {
+      loaded->vector.resize(weight.elements());
       dequantize(weight.format, weight.bytes, loaded->vector);
+      return loaded;
     }
+    loaded->inputs = inputs;
+    loaded->matrix = pack(weight, part);
     return loaded;
   }
   std::unique_ptr<Buffer> make_buffer(std::size_t rows, std::size_t width) override {
@@ -66,39 +67,33 @@ class CpuBackend final : public Backend {
   }
 
   void embed(Tensor out, const Weight& table, const Batch& batch, float factor) override {
-    const auto& weight = on_cpu(table);
-    assert(out.rows == batch.size() && out.width == weight.width());
-    each_row(out.rows, [&](std::size_t t) {
-      const auto row = row_of(out, t);
-      dequantize(weight.view.format, weight.row(0, static_cast<std::size_t>(batch.ids[t])), row);
-      for (float& x : row) x *= factor;
-    });
+    linear_.embed(out, on_cpu(table), batch, factor);
   }
   void gather_rows(Tensor out, Tensor x, std::span<const std::size_t> from) override {
     assert(out.rows == from.size() && out.width == x.width);
-    for (std::size_t r = 0; r < from.size(); ++r) {
+    each_row(out, kOnce, [&](std::size_t r) {
       const auto row = row_of(x, from[r]);
       std::copy(row.begin(), row.end(), row_of(out, r).begin());
-    }
+    });
   }
   void rms_norm(Tensor out, Tensor x, const Weight* weight, float eps) override {
     assert(weight == nullptr || weight->width() == x.width);
     const float* w = weight == nullptr ? nullptr : on_cpu(*weight).vector.data();
-    each_row(x.rows, [&](std::size_t r) {
+    each_row(x, kTwice, [&](std::size_t r) {
       kernels_.rms_norm(row_of(out, r).data(), row_of(x, r).data(), w, eps, x.width);
     });
   }
   void multiply(Tensor out, Tensor x, const Weight& weight, float factor) override {
     assert(weight.width() == x.width);
     const auto& w = on_cpu(weight).vector;
-    each_row(x.rows, [&](std::size_t r) {
+    each_row(x, kOnce, [&](std::size_t r) {
       const auto from = row_of(x, r);
       const auto to = row_of(out, r);
       for (std::size_t i = 0; i < x.width; ++i) to[i] = from[i] * w[i] * factor;
     });
   }
   void add(Tensor out, Tensor a, Tensor b) override {
-    each_row(out.rows, [&](std::size_t r) {
+    each_row(out, kOnce, [&](std::size_t r) {
       const auto x = row_of(a, r);
       const auto y = row_of(b, r);
       const auto to = row_of(out, r);
@@ -106,44 +101,71 @@ class CpuBackend final : public Backend {
     });
   }
   void scale(Tensor x, float factor) override {
-    each_row(x.rows, [&](std::size_t r) {
+    each_row(x, kOnce, [&](std::size_t r) {
       for (float& value : row_of(x, r)) value *= factor;
     });
   }
   void softcap(Tensor x, float cap) override {
-    each_row(x.rows, [&](std::size_t r) { kernels_.softcap(row_of(x, r).data(), cap, x.width); });
+    each_row(x, kTranscendental, [&](std::size_t r) { kernels_.softcap(row_of(x, r).data(), cap, x.width); });
   }
-  void gelu_multiply(Tensor out, Tensor gate, Tensor up) override {
-    each_row(out.rows, [&](std::size_t r) {
-      kernels_.gelu_multiply(row_of(out, r).data(), row_of(gate, r).data(), row_of(up, r).data(), out.width);
-    });
+  void linear(Tensor out, Tensor x, const Weight& weight) override {
+    linear_.linear(out, x, nullptr, on_cpu(weight));
   }
-  void linear(Tensor out, Tensor x, const Weight& weight) override { linear_.linear(out, x, on_cpu(weight)); }
+  void gated_linear(Tensor out, Tensor x, const Weight& gate, const Weight& up) override {
+    linear_.linear(out, x, &on_cpu(gate), on_cpu(up));
+  }
 
   void rope(Tensor x, const Weight& inv_freq, std::size_t head_dim, const Batch& batch) override {
     cpu_rope(pool_, x, on_cpu(inv_freq), head_dim, batch);
   }
   void store_kv(KvCache& kv, Tensor k, Tensor v, const Batch& batch) override {
-    cpu_store_kv(static_cast<CpuKvCache&>(kv), k, v, batch);
+    cpu_store_kv(pool_, static_cast<CpuKvCache&>(kv), k, v, batch);
   }
   void attention(Tensor out, Tensor q, const KvCache& kv, std::size_t heads, const Batch& batch) override {
     cpu_attention(kernels_, pool_, out, q, static_cast<const CpuKvCache&>(kv), heads, batch);
   }
 
   void route(Routing& routing, Tensor logits, const Weight& scales) override {
-    cpu_route(kernels_, static_cast<CpuRouting&>(routing), logits, on_cpu(scales));
+    cpu_route(kernels_, pool_, static_cast<CpuRouting&>(routing), logits, on_cpu(scales));
   }
   void expert_linear(Tensor out, Tensor x, const Weight& weight, const Routing& routing) override {
-    linear_.expert_linear(out, x, on_cpu(weight), static_cast<const CpuRouting&>(routing));
+    linear_.expert_linear(out, x, nullptr, on_cpu(weight), static_cast<const CpuRouting&>(routing));
+  }
+  void expert_gated_linear(Tensor out, Tensor x, const Weight& gate, const Weight& up,
+                           const Routing& routing) override {
+    linear_.expert_linear(out, x, &on_cpu(gate), on_cpu(up), static_cast<const CpuRouting&>(routing));
   }
   void combine(Tensor out, Tensor outs, const Routing& routing) override {
     cpu_combine(kernels_, pool_, out, outs, static_cast<const CpuRouting&>(routing));
   }
 
  private:
+  // What an element of a row costs, as ThreadPool counts work.
+  static constexpr std::size_t kOnce = 1;
+  static constexpr std::size_t kTwice = 2;
+  static constexpr std::size_t kTranscendental = 8;
+
+  std::unique_ptr<PackedMatrix> pack(const TensorView& weight, RowRange part) {
+    const std::size_t all = weight.shape[1];
+    const std::size_t rows = part.count == 0 ? all : part.count;
+    assert(part.first + rows <= all);
+    const std::size_t experts = weight.rows() / std::max<std::size_t>(all, 1);
+    auto matrix = std::make_unique<PackedMatrix>(weight.format, weight.row_elements(), rows, experts);
+    const std::size_t tiles = matrix->tiles();
+    pool_.run(experts * tiles, [&](std::size_t task, std::size_t) {
+      const std::size_t tile = task % tiles * kTileRows;
+      const std::size_t count = std::min(kTileRows, rows - tile);
+      const std::size_t first = task / tiles * all + part.first + tile;
+      matrix->pack(task / tiles, task % tiles,
+                   weight.bytes.subspan(first * weight.row_bytes(), count * weight.row_bytes()));
+    });
+    return matrix;
+  }
+
   template <class Step>
-  void each_row(std::size_t rows, const Step& step) {
-    pool_.run(rows, [&](std::size_t r, std::size_t) { step(r); });
+  void each_row(Tensor rows, std::size_t cost, const Step& step) {
+    pool_.run(
+        rows.rows, [&](std::size_t r, std::size_t) { step(r); }, rows.rows * rows.width * cost);
   }
 
   const Kernels& kernels_;

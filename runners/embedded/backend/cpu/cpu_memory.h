@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runners/embedded/backend/backend.h"
+#include "runners/embedded/backend/cpu/packed_matrix.h"
 
 namespace gpqa {
 
@@ -19,19 +20,14 @@ struct CpuBuffer final : Buffer {
   std::size_t width;
 };
 
-// A matrix or a stack of them stays in the file's mapping; a vector is small and read often, so it is kept as
-// float32.
+// A matrix or a stack of them is packed; a vector is small and read often, so it is kept as float32.
 struct CpuWeight final : Weight {
-  std::size_t width() const override { return view.row_elements(); }
-  std::size_t rows() const override { return view.shape.size() < 2 ? 1 : view.shape[1]; }
-  std::size_t experts() const override { return view.shape.size() < 3 ? 1 : view.shape[2]; }
-  // Of a stack: rows of its experts one after the other.
-  std::span<const std::byte> row(std::size_t expert, std::size_t index) const {
-    return view.row(expert * rows() + index);
-  }
-  TensorView view;
+  std::size_t width() const override { return matrix != nullptr ? matrix->width() : vector.size(); }
+  std::size_t rows() const override { return matrix != nullptr ? matrix->rows() : 1; }
+  std::size_t experts() const override { return matrix != nullptr ? matrix->experts() : 1; }
+  std::unique_ptr<PackedMatrix> matrix;  // null for a vector
   Inputs inputs = Inputs::may_be_rounded;
-  std::vector<float> vector;  // [width], for a vector
+  std::vector<float> vector;
 };
 
 struct CpuKvCache final : KvCache {

@@ -90,42 +90,6 @@ static float dot(const float* a, const float* b, std::size_t n) {
   return sum(first + second);
 }
 
-static void quantize(const float* x, std::size_t n, QuantizedRow out) {
-  constexpr float kRounder = 12582912.0F;  // to the nearest, ties to even
-  for (std::size_t b = 0; b < n / kQuantBlock; ++b) {
-    const auto from = load<Float16>(x + b * kQuantBlock);
-    const float most = largest(from < 0.0F ? -from : from);
-    const float scale = most / 127.0F;
-    const float inverse = most > 0.0F ? 127.0F / most : 0.0F;
-    const Int16 values = __builtin_convertvector((from * inverse + kRounder) - kRounder, Int16);
-    const Char16 bytes = __builtin_convertvector(values, Char16);
-    __builtin_memcpy(out.values + b * kQuantBlock, &bytes, sizeof bytes);
-    out.scales[b] = scale;
-    out.sums[b] = scale * sum(__builtin_convertvector(values, Float16));
-  }
-}
-
-// The sum over one block of activations, lane by lane: |w| <= 128 and |x| <= 127, so 16 bits hold a product.
-static inline Float16 products(const std::int8_t* w, const std::int8_t* x) {
-  const Short16 both =
-      __builtin_convertvector(load<Char16>(w), Short16) * __builtin_convertvector(load<Char16>(x), Short16);
-  return __builtin_convertvector(__builtin_convertvector(both, Int16), Float16);
-}
-
-static float dot_quantized(const UnpackedRow& w, const UnpackedForm& form, const QuantizedRow& x,
-                           std::size_t n) {
-  Float16 total{};
-  const std::size_t blocks = n / kQuantBlock;
-  const std::size_t per_scale = form.per_scale / kQuantBlock;  // blocks
-  for (std::size_t b = 0; b < blocks; ++b)
-    total += products(w.values + b * kQuantBlock, x.values + b * kQuantBlock) *
-             (w.scales[b / per_scale] * x.scales[b]);
-  float result = sum(total);
-  if (form.has_minimums)
-    for (std::size_t b = 0; b < blocks; ++b) result -= w.minimums[b / 2] * x.sums[b];
-  return result;
-}
-
 static void rms_norm(float* out, const float* x, const float* weight, float eps, std::size_t n) {
   const float mean = dot(x, x, n) / static_cast<float>(n);
   const float factor = 1.0F / __builtin_sqrtf(mean + eps);
@@ -183,8 +147,6 @@ static void add_scaled(float* out, const float* x, float factor, std::size_t n) 
   if (i < n) store_some(out + i, load_some(out + i, n - i, 0) + load_some(x + i, n - i, 0) * factor, n - i);
 }
 
-// ---- Blocks of weights as small integers. Layouts: ggml's block formats.
-
 static inline float half(const std::byte* at) {
   std::uint16_t bits;
   __builtin_memcpy(&bits, at, sizeof bits);
@@ -204,143 +166,6 @@ static inline float half(const std::byte* at) {
   float value;
   __builtin_memcpy(&value, &out, sizeof value);
   return value;
-}
-static inline unsigned byte_at(const std::byte* bytes, std::size_t i) {
-  return static_cast<unsigned>(bytes[i]);
-}
-
-static void unpack_q8_0(const std::byte* bytes, std::size_t width, UnpackedRow out) {
-  for (std::size_t b = 0; b < width / 32; ++b, bytes += 34) {
-    out.scales[b] = half(bytes);
-    __builtin_memcpy(out.values + b * 32, bytes + 2, 32);
-  }
-}
-
-static void unpack_q4_0(const std::byte* bytes, std::size_t width, UnpackedRow out) {
-  for (std::size_t b = 0; b < width / 32; ++b, bytes += 18) {
-    out.scales[b] = half(bytes);
-    std::int8_t* q = out.values + b * 32;
-    for (std::size_t i = 0; i < 16; ++i) {
-      const unsigned pair = byte_at(bytes, 2 + i);
-      q[i] = static_cast<std::int8_t>(static_cast<int>(pair & 15U) - 8);
-      q[i + 16] = static_cast<std::int8_t>(static_cast<int>(pair >> 4) - 8);
-    }
-  }
-}
-
-static void unpack_q5_0(const std::byte* bytes, std::size_t width, UnpackedRow out) {
-  for (std::size_t b = 0; b < width / 32; ++b, bytes += 22) {
-    out.scales[b] = half(bytes);
-    std::uint32_t high;
-    __builtin_memcpy(&high, bytes + 2, sizeof high);
-    std::int8_t* q = out.values + b * 32;
-    for (std::size_t i = 0; i < 16; ++i) {
-      const unsigned pair = byte_at(bytes, 6 + i);
-      q[i] = static_cast<std::int8_t>(static_cast<int>((pair & 15U) | (((high >> i) & 1U) << 4)) - 16);
-      q[i + 16] =
-          static_cast<std::int8_t>(static_cast<int>((pair >> 4) | (((high >> (i + 16)) & 1U) << 4)) - 16);
-    }
-  }
-}
-
-// Eight scales and eight minimums of six bits each, in twelve bytes.
-static inline void scale_and_minimum(const std::byte* packed, std::size_t j, unsigned& scale,
-                                     unsigned& minimum) {
-  if (j < 4) {
-    scale = byte_at(packed, j) & 63U;
-    minimum = byte_at(packed, j + 4) & 63U;
-  } else {
-    scale = (byte_at(packed, j + 4) & 15U) | ((byte_at(packed, j - 4) >> 6) << 4);
-    minimum = (byte_at(packed, j + 4) >> 4) | ((byte_at(packed, j) >> 6) << 4);
-  }
-}
-
-static inline void k_scales(const std::byte* block, float* scales, float* minimums) {
-  const float d = half(block);
-  const float d_min = half(block + 2);
-  for (std::size_t j = 0; j < 8; ++j) {
-    unsigned scale = 0;
-    unsigned minimum = 0;
-    scale_and_minimum(block + 4, j, scale, minimum);
-    scales[j] = d * static_cast<float>(scale);
-    minimums[j] = d_min * static_cast<float>(minimum);
-  }
-}
-
-static void unpack_q4_k(const std::byte* bytes, std::size_t width, UnpackedRow out) {
-  for (std::size_t b = 0; b < width / 256; ++b, bytes += 144) {
-    k_scales(bytes, out.scales + b * 8, out.minimums + b * 8);
-    for (std::size_t g = 0; g < 4; ++g) {
-      std::int8_t* q = out.values + b * 256 + g * 64;
-      const std::byte* nibbles = bytes + 16 + g * 32;
-      for (std::size_t i = 0; i < 32; ++i) {
-        q[i] = static_cast<std::int8_t>(byte_at(nibbles, i) & 15U);
-        q[i + 32] = static_cast<std::int8_t>(byte_at(nibbles, i) >> 4);
-      }
-    }
-  }
-}
-
-static void unpack_q5_k(const std::byte* bytes, std::size_t width, UnpackedRow out) {
-  for (std::size_t b = 0; b < width / 256; ++b, bytes += 176) {
-    k_scales(bytes, out.scales + b * 8, out.minimums + b * 8);
-    const std::byte* high = bytes + 16;
-    for (std::size_t g = 0; g < 4; ++g) {
-      std::int8_t* q = out.values + b * 256 + g * 64;
-      const std::byte* nibbles = bytes + 48 + g * 32;
-      for (std::size_t i = 0; i < 32; ++i) {
-        const unsigned bits = byte_at(high, i) >> (2 * g);
-        q[i] = static_cast<std::int8_t>((byte_at(nibbles, i) & 15U) | ((bits & 1U) << 4));
-        q[i + 32] = static_cast<std::int8_t>((byte_at(nibbles, i) >> 4) | ((bits & 2U) << 3));
-      }
-    }
-  }
-}
-
-static void unpack_q6_k(const std::byte* bytes, std::size_t width, UnpackedRow out) {
-  for (std::size_t b = 0; b < width / 256; ++b, bytes += 210) {
-    const float d = half(bytes + 208);
-    for (std::size_t j = 0; j < 16; ++j)
-      out.scales[b * 16 + j] = d * static_cast<float>(static_cast<std::int8_t>(bytes[192 + j]));
-    for (std::size_t g = 0; g < 2; ++g) {
-      std::int8_t* q = out.values + b * 256 + g * 128;
-      const std::byte* low = bytes + g * 64;
-      const std::byte* high = bytes + 128 + g * 32;
-      for (std::size_t i = 0; i < 32; ++i) {
-        const unsigned bits = byte_at(high, i);
-        const unsigned first = byte_at(low, i);
-        const unsigned second = byte_at(low, i + 32);
-        q[i] = static_cast<std::int8_t>(static_cast<int>((first & 15U) | ((bits & 3U) << 4)) - 32);
-        q[i + 32] = static_cast<std::int8_t>(static_cast<int>((second & 15U) | ((bits & 12U) << 2)) - 32);
-        q[i + 64] = static_cast<std::int8_t>(static_cast<int>((first >> 4) | (bits & 48U)) - 32);
-        q[i + 96] = static_cast<std::int8_t>(static_cast<int>((second >> 4) | ((bits & 192U) >> 2)) - 32);
-      }
-    }
-  }
-}
-
-static UnpackedForm form_of(std::uint32_t type) {
-  switch (type) {  // ggml's ids: block_formats.h
-    case 2:
-      return {&unpack_q4_0, 32, false};
-    case 6:
-      return {&unpack_q5_0, 32, false};
-    case 8:
-      return {&unpack_q8_0, 32, false};
-    case 12:
-      return {&unpack_q4_k, 32, true};
-    case 13:
-      return {&unpack_q5_k, 32, true};
-    case 14:
-      return {&unpack_q6_k, 16, false};
-    default:
-      return {nullptr, 0, false};
-  }
-}
-
-static constexpr Kernels make_kernels(std::string_view name) {
-  return {name,           &dot,     &quantize, &dot_quantized, &rms_norm,
-          &gelu_multiply, &softcap, &softmax,  &add_scaled,    &form_of};
 }
 
 // NOLINTEND(misc-definitions-in-headers)

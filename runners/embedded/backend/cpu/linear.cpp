@@ -2,111 +2,118 @@
 
 #include <algorithm>
 #include <cassert>
-#include <numeric>
-
-#include "runners/model_files/dequantize.h"
 
 namespace gpqa {
-namespace {
-
-// Weight rows that are made ready together: few enough for them to stay in the nearest cache while every
-// token passes.
-constexpr std::size_t kRowsAtOnce = 8;
-
-}  // namespace
 
 CpuLinear::CpuLinear(const Kernels& kernels, Arithmetic arithmetic, ThreadPool& pool)
     : kernels_(kernels), arithmetic_(arithmetic), pool_(pool), scratch_(pool.threads()) {}
 
-// Without `unpack` where the product is taken in float32.
-UnpackedForm CpuLinear::form_for(const CpuWeight& weight) const {
-  if (arithmetic_ == Arithmetic::float32 || weight.inputs == Inputs::exact) return {};
-  return kernels_.form_of(weight.view.format.id);
+ActivationForm CpuLinear::form_for(const CpuWeight& weight) const {
+  if (arithmetic_ == Arithmetic::float32 || is_float_type(weight.matrix->type()))
+    return ActivationForm::floats;
+  if (weight.inputs == Inputs::exact || kernels_.panels.unpack_bytes == nullptr) return ActivationForm::words;
+  return ActivationForm::bytes;
 }
 
-QuantizedRow CpuLinear::quantized_row(std::size_t index) {
-  const std::size_t blocks = quantized_width_ / kQuantBlock;
-  return {values_.data() + index * quantized_width_, scales_.data() + index * blocks,
-          sums_.data() + index * blocks};
-}
-
-void CpuLinear::quantize_rows(Tensor x) {
-  quantized_width_ = x.width;
-  const std::size_t blocks = x.width / kQuantBlock;
-  values_.resize(std::max(values_.size(), x.rows * x.width));
-  scales_.resize(std::max(scales_.size(), x.rows * blocks));
-  sums_.resize(std::max(sums_.size(), x.rows * blocks));
-  pool_.run(x.rows, [&](std::size_t t, std::size_t) {
-    kernels_.quantize(row_of(x, t).data(), x.width, quantized_row(t));
+void CpuLinear::embed(Tensor out, const CpuWeight& table, const Batch& batch, float factor) {
+  const PackedMatrix& rows = *table.matrix;
+  assert(out.rows == batch.size() && out.width == rows.width());
+  pool_.run(out.rows, [&](std::size_t t, std::size_t thread) {
+    const auto id = static_cast<std::size_t>(batch.ids[t]);
+    const auto to = row_of(out, t);
+    Panel& panel = scratch_[thread].panel;
+    for (std::size_t first = 0; first < to.size(); first += kPanelWidth) {
+      const std::size_t width = std::min(kPanelWidth, to.size() - first);
+      kernels_.panels.unpack_floats(rows.type(), rows.tile(0, id / kTileRows), rows.width(), first, width,
+                                    panel);
+      for (std::size_t k = 0; k < width; ++k)
+        to[first + k] = panel.floats[k * kTileRows + id % kTileRows] * factor;
+    }
   });
 }
 
-void CpuLinear::multiply_rows(Tensor out, Tensor x, const CpuWeight& weight, std::size_t expert,
-                              std::size_t block, const std::vector<std::size_t>& places, std::size_t in_step,
-                              std::size_t thread) {
-  const std::size_t width = weight.width();
-  const std::size_t first = block * kRowsAtOnce;
-  const std::size_t count = std::min(kRowsAtOnce, weight.rows() - first);
-  const auto form = form_for(weight);
-  Scratch& scratch = scratch_[thread];
-  if (form.unpack != nullptr) {
-    const std::size_t scales = width / form.per_scale;
-    const std::size_t minimums = width / 32;
-    scratch.values.resize(std::max(scratch.values.size(), kRowsAtOnce * width));
-    scratch.scales.resize(std::max(scratch.scales.size(), kRowsAtOnce * scales));
-    scratch.minimums.resize(std::max(scratch.minimums.size(), kRowsAtOnce * minimums));
-    UnpackedRow rows[kRowsAtOnce];
-    for (std::size_t r = 0; r < count; ++r) {
-      rows[r] = {scratch.values.data() + r * width, scratch.scales.data() + r * scales,
-                 scratch.minimums.data() + r * minimums};
-      form.unpack(weight.row(expert, first + r).data(), width, rows[r]);
+void CpuLinear::multiply(const PackedMatrix& weight, const Activations& input, const Group& group,
+                         std::size_t tile, std::size_t out_rows_per_x, Scratch& scratch,
+                         std::vector<float>& sums) const {
+  const std::size_t count = group.out.size();
+  sums.assign(count * kTileRows, 0.0F);
+  const std::byte* packed = weight.tile(group.expert, tile);
+  const PanelKernels& kernels = kernels_.panels;
+  Panel& panel = scratch.panel;
+  ActivationRows& rows = scratch.rows;
+  const bool minimums = has_minimums(weight.type());
+  for (std::size_t first = 0; first < weight.width(); first += kPanelWidth) {
+    const std::size_t width = std::min(kPanelWidth, weight.width() - first);
+    input.select(group.out, out_rows_per_x, first, rows);
+    switch (input.form()) {
+      case ActivationForm::floats:
+        kernels.unpack_floats(weight.type(), packed, weight.width(), first, width, panel);
+        kernels.multiply_floats(panel, width, rows.floats.data(), count, sums.data());
+        break;
+      case ActivationForm::words:
+        kernels.unpack_words(weight.type(), packed, weight.width(), first, width, panel);
+        kernels.multiply_words(panel, minimums, width, rows.words.data(), count, sums.data());
+        break;
+      case ActivationForm::bytes:
+        kernels.unpack_bytes(weight.type(), packed, weight.width(), first, width, panel);
+        kernels.multiply_bytes(panel, minimums, width, rows.bytes.data(), count, sums.data());
+        break;
     }
-    for (const std::size_t place : places) {
-      const QuantizedRow token = quantized_row(place / in_step);
-      float* to = row_of(out, place).data() + first;
-      for (std::size_t r = 0; r < count; ++r) to[r] = kernels_.dot_quantized(rows[r], form, token, width);
-    }
-    return;
-  }
-  scratch.row.resize(std::max(scratch.row.size(), kRowsAtOnce * width));
-  for (std::size_t r = 0; r < count; ++r)
-    dequantize(weight.view.format, weight.row(expert, first + r),
-               std::span(scratch.row.data() + r * width, width));
-  for (const std::size_t place : places) {
-    const float* token = row_of(x, place / in_step).data();
-    float* to = row_of(out, place).data() + first;
-    for (std::size_t r = 0; r < count; ++r)
-      to[r] = kernels_.dot(scratch.row.data() + r * width, token, width);
   }
 }
 
-void CpuLinear::linear(Tensor out, Tensor x, const CpuWeight& weight) {
-  assert(x.width == weight.width() && out.width == weight.rows() && out.rows == x.rows);
-  if (form_for(weight).unpack != nullptr) quantize_rows(x);
-  std::vector<std::size_t> all(x.rows);
-  std::iota(all.begin(), all.end(), std::size_t{0});
-  const std::size_t blocks = (weight.rows() + kRowsAtOnce - 1) / kRowsAtOnce;
-  pool_.run(blocks, [&](std::size_t block, std::size_t thread) {
-    multiply_rows(out, x, weight, 0, block, all, 1, thread);
+void CpuLinear::set_input(Activations& input, Tensor x, const CpuWeight& weight) {
+  input.set(kernels_.panels, pool_, x, form_for(weight), packed_offset(weight.matrix->type()));
+}
+
+void CpuLinear::run(Tensor out, Tensor x, const CpuWeight* gate, const CpuWeight& weight,
+                    std::span<const Group> groups, std::size_t out_rows_per_x) {
+  const PackedMatrix& matrix = *weight.matrix;
+  assert(x.width == weight.width() && out.width == weight.rows());
+  assert(gate == nullptr || (gate->rows() == weight.rows() && gate->width() == weight.width()));
+  set_input(x_, x, weight);
+  const bool same = gate == nullptr || gate->matrix->type() == matrix.type();
+  if (!same) set_input(gate_x_, x, *gate);
+  const std::size_t tiles = matrix.tiles();
+  pool_.run(groups.size() * tiles, [&](std::size_t task, std::size_t thread) {
+    const Group& group = groups[task / tiles];
+    const std::size_t tile = task % tiles;
+    Scratch& scratch = scratch_[thread];
+    multiply(matrix, x_, group, tile, out_rows_per_x, scratch, scratch.sums);
+    if (gate != nullptr)
+      multiply(*gate->matrix, same ? x_ : gate_x_, group, tile, out_rows_per_x, scratch, scratch.gate_sums);
+    const std::size_t first = tile * kTileRows;
+    const std::size_t count = std::min(kTileRows, matrix.rows() - first);
+    for (std::size_t i = 0; i < group.out.size(); ++i) {
+      float* to = row_of(out, group.out[i]).data() + first;
+      const float* sums = scratch.sums.data() + i * kTileRows;
+      if (gate != nullptr)
+        kernels_.gelu_multiply(to, scratch.gate_sums.data() + i * kTileRows, sums, count);
+      else
+        std::copy_n(sums, count, to);
+    }
   });
 }
 
-void CpuLinear::expert_linear(Tensor out, Tensor x, const CpuWeight& weight, const CpuRouting& routing) {
-  const auto& chosen = routing.chosen;
-  const std::size_t all = routing.tokens * chosen.used;
-  assert(x.width == weight.width() && out.width == weight.rows() && out.rows == all);
-  assert(x.rows == routing.tokens || x.rows == all);
-  if (form_for(weight).unpack != nullptr) quantize_rows(x);
-  std::vector<std::size_t> asked;
+std::vector<CpuLinear::Group> CpuLinear::group_of_all(std::size_t rows) {
+  while (all_.size() < rows) all_.push_back(all_.size());
+  return {{0, std::span(all_).first(rows)}};
+}
+
+void CpuLinear::linear(Tensor out, Tensor x, const CpuWeight* gate, const CpuWeight& weight) {
+  assert(out.rows == x.rows);
+  run(out, x, gate, weight, group_of_all(x.rows), 1);
+}
+
+void CpuLinear::expert_linear(Tensor out, Tensor x, const CpuWeight* gate, const CpuWeight& weight,
+                              const CpuRouting& routing) {
+  const std::size_t all = routing.tokens * routing.chosen.used;
+  assert(out.rows == all && (x.rows == routing.tokens || x.rows == all));
+  std::vector<Group> groups;
   for (std::size_t e = 0; e < routing.places.size(); ++e)
-    if (!routing.places[e].empty()) asked.push_back(e);
-  const std::size_t blocks = (weight.rows() + kRowsAtOnce - 1) / kRowsAtOnce;
+    if (!routing.places[e].empty()) groups.push_back({e, routing.places[e]});
   // A row of x for each row of out, or for all experts of its token.
-  const std::size_t in_step = x.rows == all ? 1 : chosen.used;
-  pool_.run(asked.size() * blocks, [&](std::size_t task, std::size_t thread) {
-    const std::size_t expert = asked[task / blocks];
-    multiply_rows(out, x, weight, expert, task % blocks, routing.places[expert], in_step, thread);
-  });
+  run(out, x, gate, weight, groups, x.rows == all ? 1 : routing.chosen.used);
 }
 
 }  // namespace gpqa

@@ -1,10 +1,13 @@
-// Matrix products of the CPU backend: one weight row at a time is made ready, for all tokens that want it.
+// Matrix products of the CPU backend: sixteen rows of weights at a time are made ready, for all tokens that
+// want them.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "runners/embedded/backend/backend.h"
+#include "runners/embedded/backend/cpu/activations.h"
 #include "runners/embedded/backend/cpu/cpu_backend.h"
 #include "runners/embedded/backend/cpu/cpu_memory.h"
 #include "runners/embedded/backend/cpu/kernels.h"
@@ -16,32 +19,41 @@ class CpuLinear {
  public:
   CpuLinear(const Kernels& kernels, Arithmetic arithmetic, ThreadPool& pool);
 
-  // As in Backend.
-  void linear(Tensor out, Tensor x, const CpuWeight& weight);
-  void expert_linear(Tensor out, Tensor x, const CpuWeight& weight, const CpuRouting& routing);
+  // The rest as in Backend.
+  void embed(Tensor out, const CpuWeight& table, const Batch& batch, float factor);
+  // out = weight x, or gelu(gate x) * (weight x) if there is a gate.
+  void linear(Tensor out, Tensor x, const CpuWeight* gate, const CpuWeight& weight);
+  void expert_linear(Tensor out, Tensor x, const CpuWeight* gate, const CpuWeight& weight,
+                     const CpuRouting& routing);
 
  private:
+  // The rows of out that one matrix of a stack writes.
+  struct Group {
+    std::size_t expert;
+    std::span<const std::size_t> out;
+  };
   struct Scratch {  // of one thread
-    std::vector<float> row;
-    std::vector<std::int8_t> values;
-    std::vector<float> scales, minimums;
+    Panel panel;
+    ActivationRows rows;
+    std::vector<float> sums, gate_sums;  // [rows of out, 16]
   };
 
-  UnpackedForm form_for(const CpuWeight& weight) const;
-  void quantize_rows(Tensor x);
-  QuantizedRow quantized_row(std::size_t index);
-  // One block of the matrix's rows with the rows `places` of out; row p of out comes of row p / in_step of x.
-  void multiply_rows(Tensor out, Tensor x, const CpuWeight& weight, std::size_t expert, std::size_t block,
-                     const std::vector<std::size_t>& places, std::size_t in_step, std::size_t thread);
+  ActivationForm form_for(const CpuWeight& weight) const;
+  void set_input(Activations& input, Tensor x, const CpuWeight& weight);
+  std::vector<Group> group_of_all(std::size_t rows);
+  // Row p of out comes of row p / out_rows_per_x of x; gelu(gate x) * (weight x) if there is a gate.
+  void run(Tensor out, Tensor x, const CpuWeight* gate, const CpuWeight& weight,
+           std::span<const Group> groups, std::size_t out_rows_per_x);
+  // One tile of a matrix times the rows that `out` comes of, into `sums`.
+  void multiply(const PackedMatrix& weight, const Activations& input, const Group& group, std::size_t tile,
+                std::size_t out_rows_per_x, Scratch& scratch, std::vector<float>& sums) const;
 
   const Kernels& kernels_;
   Arithmetic arithmetic_;
   ThreadPool& pool_;
   std::vector<Scratch> scratch_;
-  // x at 8 bits
-  std::size_t quantized_width_ = 0;
-  std::vector<std::int8_t> values_;
-  std::vector<float> scales_, sums_;
+  Activations x_, gate_x_;
+  std::vector<std::size_t> all_;  // 0, 1, 2, ...
 };
 
 }  // namespace gpqa

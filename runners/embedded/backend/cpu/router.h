@@ -9,7 +9,8 @@
 namespace gpqa {
 
 // As in Backend.
-void cpu_route(const Kernels& kernels, CpuRouting& routing, Tensor logits, const CpuWeight& scales);
+void cpu_route(const Kernels& kernels, ThreadPool& pool, CpuRouting& routing, Tensor logits,
+               const CpuWeight& scales);
 void cpu_combine(const Kernels& kernels, ThreadPool& pool, Tensor out, Tensor outs,
                  const CpuRouting& routing);
 

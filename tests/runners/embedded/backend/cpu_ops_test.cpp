@@ -96,9 +96,6 @@ TEST_CASE("elementwise operations and norms follow their formulas at any width")
     check_close(
         result(), [&](std::size_t i) { return static_cast<double>(a[i]) * w[i % width] * 0.25; }, 2 * kUnit,
         0);
-    backend->gelu_multiply(out->tensor(), x.tensor, y.tensor);
-    check_close(
-        result(), [&](std::size_t i) { return gelu(a[i]) * b[i]; }, kGelu, 1e-30);
     const auto mean = [&](std::size_t i) {
       double sum = 0;
       for (std::size_t j = 0; j < width; ++j)
@@ -136,80 +133,177 @@ TEST_CASE("gelu and softcap hold at the ends of their range") {
   }
 }
 
-TEST_CASE("a matrix product is the sum of products, for every type of weight") {
-  const auto type = GENERATE(0U, 1U, 30U, 2U, 6U, 8U, 12U, 13U, 14U);  // ggml's ids
-  const auto format = *block_format(type);
-  constexpr std::size_t kWidth = 512;
-  constexpr std::size_t kRows = 19;
-  constexpr std::size_t kTokens = 3;
-  std::mt19937 random(type);
-  std::vector<std::byte> bytes(kWidth / format.elements * format.bytes * kRows);
+namespace {
+
+// Random blocks whose scales are sane: random bits are none, so each float16 in them is set to one.
+std::vector<std::byte> random_blocks(const BlockFormat& format, std::size_t elements, std::mt19937& random) {
+  std::vector<std::byte> bytes(elements / format.elements * format.bytes);
   for (auto& byte : bytes) byte = static_cast<std::byte>(random());
-  // Random bits are no sane scales: each float16 in them is set to one.
   const auto sane = [&](std::size_t at) {
     const std::uint16_t bits = static_cast<std::uint16_t>(0x2000U + random() % 0x800U);
     std::memcpy(bytes.data() + at, &bits, sizeof bits);
   };
   if (format.elements == 1) {
-    const auto numbers = random_floats(kWidth * kRows, random);
+    const auto numbers = random_floats(elements, random);
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       std::uint32_t word = 0;
       std::memcpy(&word, &numbers[i], sizeof word);
-      if (type == 0) std::memcpy(bytes.data() + 4 * i, &word, 4);
-      if (type == 30) std::memcpy(bytes.data() + 2 * i, reinterpret_cast<const char*>(&word) + 2, 2);
-      if (type == 1) sane(2 * i);
+      if (format.bytes == 4) std::memcpy(bytes.data() + 4 * i, &word, 4);
+      if (format.name == "BF16")
+        std::memcpy(bytes.data() + 2 * i, reinterpret_cast<const char*>(&word) + 2, 2);
+      if (format.name == "F16") sane(2 * i);
     }
+    return bytes;
   }
-  for (std::size_t b = 0; format.elements > 1 && b < bytes.size() / format.bytes; ++b) {
-    const std::size_t at = b * format.bytes;
-    sane(type == 14 ? at + 208 : at);
-    if (type == 12 || type == 13) sane(at + 2);
+  for (std::size_t at = 0; at < bytes.size(); at += format.bytes) {
+    sane(format.name == "Q6_K" ? at + 208 : at);
+    if (format.name == "Q4_K" || format.name == "Q5_K") sane(at + 2);
   }
-  std::vector<float> w(kWidth * kRows);
+  return bytes;
+}
+
+// How far a product of a row and a token may be from its formula: variance of what is rounded to `steps`
+// either side of zero within each `block` numbers (steps of s err by s^2 / 12), and of float32 sums.
+double allowed(const float* row, const float* token, std::size_t width, std::size_t block, double steps) {
+  double size = 0;
+  double noise = 0;
+  for (std::size_t j = 0; j < width; ++j) {
+    size += std::abs(static_cast<double>(row[j]) * token[j]);
+    float most = 0;
+    for (std::size_t k = j / block * block; k < std::min(width, (j / block + 1) * block); ++k)
+      most = std::max(most, std::abs(token[k]));
+    noise += std::pow(row[j] * most / steps, 2) / 12;
+  }
+  return 30 * kUnit * size + (steps > 0 ? 6 * std::sqrt(noise) : 0);
+}
+
+double product(const float* row, const float* token, std::size_t width) {
+  double sum = 0;
+  for (std::size_t j = 0; j < width; ++j) sum += static_cast<double>(row[j]) * token[j];
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a matrix product is the sum of products, for every type of weight, the same alone and among others") {
+  const auto type = GENERATE(0U, 1U, 30U, 2U, 6U, 8U, 12U, 13U, 14U);  // ggml's ids
+  const auto format = *block_format(type);
+  // Panels that are not full, where the format's blocks allow it; rows that fill no tile.
+  const std::size_t width = format.elements == 256 ? 512 : format.elements == 32 ? 352 : 299;
+  constexpr std::size_t kRows = 19;
+  constexpr std::size_t kTokens = 15;  // 8 + 4 + 2 + 1
+  std::mt19937 random(type);
+  const auto bytes = random_blocks(format, width * kRows, random);
+  std::vector<float> w(width * kRows);
   dequantize(format, bytes, w);
-  const auto x = random_floats(kTokens * kWidth, random);
+  const auto x = random_floats(kTokens * width, random);
+  const TensorView view{.name = "w", .format = format, .shape = {width, kRows}, .bytes = bytes};
   for (const Kernels* kernels : usable_kernels())
-    for (const auto arithmetic : {Arithmetic::float32, Arithmetic::int8}) {
-      INFO(format.name << ", " << kernels->name << (arithmetic == Arithmetic::int8 ? ", int8" : ""));
-      const auto backend = make_cpu_backend({.threads = 2, .arithmetic = arithmetic, .kernels = kernels});
-      const auto weight =
-          backend->load({.name = "w", .format = format, .shape = {kWidth, kRows}, .bytes = bytes});
-      const auto in = fill(*backend, x, kWidth);
-      const auto out = backend->make_buffer(kTokens, kRows);
-      backend->linear(out->tensor(), in.tensor, *weight);
-      const auto got = backend->read_back(out->tensor());
-      // One token alone, by one thread: the same bits.
-      const auto lone = make_cpu_backend({.threads = 1, .arithmetic = arithmetic, .kernels = kernels});
-      const auto again =
-          lone->load({.name = "w", .format = format, .shape = {kWidth, kRows}, .bytes = bytes});
-      for (std::size_t t = 0; t < kTokens; ++t) {
-        const auto one = lone->make_buffer(1, kRows);
-        const auto token = fill(*lone,
-                                {x.begin() + static_cast<std::ptrdiff_t>(t * kWidth),
-                                 x.begin() + static_cast<std::ptrdiff_t>((t + 1) * kWidth)},
-                                kWidth);
-        lone->linear(one->tensor(), token.tensor, *again);
-        CHECK(std::memcmp(lone->read_back(one->tensor()).data(), got.data() + t * kRows,
-                          kRows * sizeof(float)) == 0);
-      }
-      for (std::size_t i = 0; i < got.size(); ++i) {
-        const float* row = w.data() + i % kRows * kWidth;
-        const float* token = x.data() + i / kRows * kWidth;
-        double want = 0;
-        double size = 0;   // of what is added up
-        double noise = 0;  // variance: a rounding to steps of s errs by s^2 / 12
-        for (std::size_t j = 0; j < kWidth; ++j) {
-          want += static_cast<double>(row[j]) * token[j];
-          size += std::abs(static_cast<double>(row[j]) * token[j]);
-          const float* block = token + j / kQuantBlock * kQuantBlock;
-          float most = 0;
-          for (std::size_t k = 0; k < kQuantBlock; ++k) most = std::max(most, std::abs(block[k]));
-          noise += std::pow(row[j] * most / 127.0, 2) / 12;
+    for (const auto arithmetic : {Arithmetic::float32, Arithmetic::int8})
+      for (const auto inputs : {Inputs::may_be_rounded, Inputs::exact}) {
+        INFO(format.name << ", " << kernels->name << (arithmetic == Arithmetic::int8 ? ", int8" : "")
+                         << (inputs == Inputs::exact ? ", exact" : ""));
+        const auto backend = make_cpu_backend({.threads = 2, .arithmetic = arithmetic, .kernels = kernels});
+        const auto in = fill(*backend, x, width);
+        const auto out = backend->make_buffer(kTokens, kRows);
+        backend->linear(out->tensor(), in.tensor, *backend->load(view, inputs));
+        const auto got = backend->read_back(out->tensor());
+        // One token alone, by one thread: the same bits.
+        const auto lone = make_cpu_backend({.threads = 1, .arithmetic = arithmetic, .kernels = kernels});
+        const auto again = lone->load(view, inputs);
+        for (std::size_t t = 0; t < kTokens; ++t) {
+          const auto one = lone->make_buffer(1, kRows);
+          const auto token = fill(*lone,
+                                  {x.begin() + static_cast<std::ptrdiff_t>(t * width),
+                                   x.begin() + static_cast<std::ptrdiff_t>((t + 1) * width)},
+                                  width);
+          lone->linear(one->tensor(), token.tensor, *again);
+          CHECK(std::memcmp(lone->read_back(one->tensor()).data(), got.data() + t * kRows,
+                            kRows * sizeof(float)) == 0);
         }
         const bool rounded = arithmetic == Arithmetic::int8 && format.elements > 1;
-        CHECK(std::abs(got[i] - want) <= 30 * kUnit * size + (rounded ? 6 * std::sqrt(noise) : 0));
+        const bool bytes_used = inputs != Inputs::exact && kernels->panels.unpack_bytes != nullptr;
+        std::size_t bad = 0;
+        for (std::size_t i = 0; i < got.size(); ++i) {
+          const float* row = w.data() + i % kRows * width;
+          const float* token = x.data() + i / kRows * width;
+          const double bound = !rounded     ? allowed(row, token, width, 1, 0)
+                               : bytes_used ? allowed(row, token, width, kQuantBlock, 127)
+                                            : allowed(row, token, width, kPanelWidth, 32767);
+          if (!(std::abs(got[i] - product(row, token, width)) <= bound)) ++bad;
+        }
+        CHECK(bad == 0);
       }
-    }
+}
+
+TEST_CASE("gated and expert products are gelu(gate x) * (up x), each token's experts in its own order") {
+  constexpr std::size_t kWidth = 64;
+  constexpr std::size_t kRows = 21;
+  constexpr std::size_t kExperts = 5;
+  constexpr std::size_t kUsed = 3;
+  constexpr std::size_t kTokens = 9;
+  std::mt19937 random(11);
+  const auto both = random_floats(kWidth * 2 * kRows * kExperts, random, 0.2F);  // gate above up, as in files
+  const auto down = random_floats(kRows * kWidth * kExperts, random);
+  const auto x = random_floats(kTokens * kWidth, random);
+  const auto logits = random_floats(kTokens * kExperts, random);
+  const std::vector<float> scales(kExperts, 1.0F);
+  const TensorView stack{.name = "gate_up",
+                         .format = *block_format(0),
+                         .shape = {kWidth, 2 * kRows, kExperts},
+                         .bytes = std::as_bytes(std::span(both))};
+  const auto hidden_of = [&](std::size_t t, std::size_t expert, std::size_t r) {
+    const float* token = x.data() + t * kWidth;
+    const float* gate = both.data() + (expert * 2 * kRows + r) * kWidth;
+    return gelu(product(gate, token, kWidth)) * product(gate + kRows * kWidth, token, kWidth);
+  };
+  for (const Kernels* kernels : usable_kernels()) {
+    INFO(kernels->name);
+    const auto backend = make_cpu_backend({.threads = 2, .kernels = kernels});
+    const auto gate = backend->load(stack, Inputs::may_be_rounded, {0, kRows});
+    const auto up = backend->load(stack, Inputs::may_be_rounded, {kRows, kRows});
+    const auto in = fill(*backend, x, kWidth);
+    const auto routing = backend->make_routing(kTokens, kUsed);
+    backend->route(*routing, fill(*backend, logits, kExperts).tensor,
+                   *weight_of(*backend, scales, {kExperts}));
+    const auto chosen = backend->read_back(*routing).experts;
+    const auto hidden = backend->make_buffer(kTokens * kUsed, kRows);
+    backend->expert_gated_linear(hidden->tensor(), in.tensor, *gate, *up, *routing);
+    // Sums of 64 products of numbers near 1, and what gelu makes of their rounding.
+    check_close(
+        backend->read_back(hidden->tensor()),
+        [&](std::size_t i) {
+          const std::size_t place = i / kRows;
+          return hidden_of(place / kUsed, static_cast<std::size_t>(chosen[place]), i % kRows);
+        },
+        kGelu, 400 * kUnit);
+    const auto outs = backend->make_buffer(kTokens * kUsed, kWidth);
+    backend->expert_linear(outs->tensor(), hidden->tensor(),
+                           *weight_of(*backend, down, {kRows, kWidth, kExperts}), *routing);
+    check_close(
+        backend->read_back(outs->tensor()),
+        [&](std::size_t i) {
+          const std::size_t place = i / kWidth;
+          const auto expert = static_cast<std::size_t>(chosen[place]);
+          double sum = 0;
+          for (std::size_t r = 0; r < kRows; ++r)
+            sum += hidden_of(place / kUsed, expert, r) * down[(expert * kWidth + i % kWidth) * kRows + r];
+          return sum;
+        },
+        kGelu, 4000 * kUnit);
+    const std::vector<float> first(both.begin(), both.begin() + kWidth * kRows);
+    const auto dense = backend->make_buffer(kTokens, kRows);
+    backend->gated_linear(dense->tensor(), in.tensor, *weight_of(*backend, first, {kWidth, kRows}),
+                          *backend->load({.name = "up",
+                                          .format = *block_format(0),
+                                          .shape = {kWidth, 2 * kRows},
+                                          .bytes = std::as_bytes(std::span(both))},
+                                         Inputs::may_be_rounded, {kRows, kRows}));
+    check_close(
+        backend->read_back(dense->tensor()),
+        [&](std::size_t i) { return hidden_of(i / kRows, 0, i % kRows); }, kGelu, 400 * kUnit);
+  }
 }
 
 TEST_CASE("the router takes the most probable experts, the lower id where they tie") {

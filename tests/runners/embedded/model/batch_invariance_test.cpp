@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "runners/embedded/backend/cpu/kernels.h"
 #include "tests/catch.h"
 #include "tests/runners/embedded/tiny_model.h"
 
@@ -67,15 +68,16 @@ TEST_CASE("logits are the same to the bit, alone or among others, in any chunks,
                                                                            {"q6_k", Arithmetic::int8},
                                                                            {"q4_k_m", Arithmetic::int8},
                                                                            {"q4_k_m", Arithmetic::float32}}));
+  const Kernels* kernels = GENERATE(from_range(usable_kernels()));
   const Gemma4::Sizes sizes{.slots = 8, .cells = 128, .max_tokens = 512, .max_logits = 512};
   const auto path = kGemmaData + "tiny-" + type + ".gguf";
   const auto ids = random_ids(70, 1);  // more than two windows
-  TinyModel one(path, {.threads = 1, .arithmetic = arithmetic}, sizes);
-  TinyModel two(path, {.threads = 2, .arithmetic = arithmetic}, sizes);
+  TinyModel one(path, {.threads = 1, .arithmetic = arithmetic, .kernels = kernels}, sizes);
+  TinyModel two(path, {.threads = 2, .arithmetic = arithmetic, .kernels = kernels}, sizes);
   const auto expected = run_together(one, {{ids, 1, 0}}, 0);
   REQUIRE(expected.size() == ids.size() * kVocabulary);
   for (const std::size_t chunk : {1U, 7U, 64U, 512U}) {
-    INFO(type << ", chunks of " << chunk);
+    INFO(kernels->name << ", " << type << ", chunks of " << chunk);
     CHECK(same_bits(run_together(two, {{ids, chunk, 0}}, 0), expected));
     std::vector<Fed> all = {{ids, chunk, 3}};
     std::mt19937 random(static_cast<std::uint32_t>(chunk));

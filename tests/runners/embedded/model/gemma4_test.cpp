@@ -60,8 +60,11 @@ std::vector<float> last_row(const std::vector<float>& all, std::size_t width) {
 }  // namespace
 
 TEST_CASE("float32 logits equal transformers' at every position") {
+  const Kernels* kernels = GENERATE(from_range(usable_kernels()));
+  INFO(kernels->name);
   const auto sequence = GENERATE(as<std::string>(), "short", "chat", "long");
-  TinyModel tiny(kGemmaData + "tiny-bf16.gguf", {.threads = 2, .arithmetic = Arithmetic::float32});
+  TinyModel tiny(kGemmaData + "tiny-bf16.gguf",
+                 {.threads = 2, .arithmetic = Arithmetic::float32, .kernels = kernels});
   const auto ids = golden(sequence).at("ids").get<std::vector<std::int32_t>>();
   const auto expected = read_floats(kGemmaData + "golden/hf." + sequence + ".logits.f32");
   // transformers' own two attention and expert paths differ by 2e-5.
@@ -80,8 +83,11 @@ TEST_CASE("a Hugging Face checkpoint is read as it is, a pruned one too") {
 }
 
 TEST_CASE("every layer's states, experts and router weights are transformers'") {
+  const Kernels* kernels = GENERATE(from_range(usable_kernels()));
+  INFO(kernels->name);
   const auto sequence = GENERATE(as<std::string>(), "short", "chat", "long");
-  TinyModel tiny(kGemmaData + "tiny-bf16.gguf", {.threads = 2, .arithmetic = Arithmetic::float32});
+  TinyModel tiny(kGemmaData + "tiny-bf16.gguf",
+                 {.threads = 2, .arithmetic = Arithmetic::float32, .kernels = kernels});
   const Json expected = golden(sequence);
   const auto ids = expected.at("ids").get<std::vector<std::int32_t>>();
   Kept kept(*tiny.backend);
@@ -131,9 +137,12 @@ TEST_CASE("64 greedy tokens are transformers'") {
 }
 
 TEST_CASE("quantised files in float32 equal the same forward on dequantised weights") {
+  const Kernels* kernels = GENERATE(from_range(usable_kernels()));
+  INFO(kernels->name);
   const auto type = GENERATE(as<std::string>(), "q8_0", "q6_k", "q4_k_m");
   const auto sequence = GENERATE(as<std::string>(), "short", "chat");
-  TinyModel tiny(kGemmaData + "tiny-" + type + ".gguf", {.threads = 2, .arithmetic = Arithmetic::float32});
+  TinyModel tiny(kGemmaData + "tiny-" + type + ".gguf",
+                 {.threads = 2, .arithmetic = Arithmetic::float32, .kernels = kernels});
   const auto ids = golden(sequence).at("ids").get<std::vector<std::int32_t>>();
   const auto expected = read_floats(kGemmaData + "golden/dq-" + type + "." + sequence + ".logits.f32");
   INFO(type << " " << sequence);
@@ -141,13 +150,16 @@ TEST_CASE("quantised files in float32 equal the same forward on dequantised weig
 }
 
 TEST_CASE("8-bit inputs bring no more divergence than llama.cpp's do on the same file") {
+  const Kernels* kernels = GENERATE(from_range(usable_kernels()));
+  INFO(kernels->name);
   const auto type = GENERATE(as<std::string>(), "q8_0", "q6_k", "q4_k_m");
   const auto sequence = GENERATE(as<std::string>(), "short", "chat");
   const Json measured = Json::parse(std::ifstream(kGemmaData + "golden/dequantised_compare.json"))
                             .at(type)
                             .at(sequence)
                             .at("llama_vs_dequantised_fp32");
-  TinyModel tiny(kGemmaData + "tiny-" + type + ".gguf", {.threads = 2, .arithmetic = Arithmetic::int8});
+  TinyModel tiny(kGemmaData + "tiny-" + type + ".gguf",
+                 {.threads = 2, .arithmetic = Arithmetic::int8, .kernels = kernels});
   const auto ids = golden(sequence).at("ids").get<std::vector<std::int32_t>>();
   const auto expected = read_floats(kGemmaData + "golden/dq-" + type + "." + sequence + ".logits.f32");
   const auto got = tiny.logits(ids);
@@ -159,7 +171,8 @@ TEST_CASE("8-bit inputs bring no more divergence than llama.cpp's do on the same
   const double mean_kl = sum.kl / static_cast<double>(ids.size());
   INFO(type << " " << sequence << ": KL " << mean_kl << ", llama.cpp " << measured.at("kl_mean"));
   CHECK(mean_kl <= measured.at("kl_mean").get<double>());
-  CHECK(mean_kl > 1e-7);  // they are rounded
+  // They are rounded: to 16 bits everywhere, where 8 bits are no faster.
+  CHECK(mean_kl > (kernels->panels.unpack_bytes != nullptr ? 1e-5 : 1e-12));
 }
 
 TEST_CASE("8-bit inputs leave a file without quantised weights as it is") {

@@ -1,0 +1,53 @@
+// Weights in the order in which the kernels read them, in as many bits as the file's.
+//
+// A tile holds sixteen rows. First come its integers, sixty-four bytes at a time: four consecutive columns (a
+// group) of row 0, of row 1, ... of row 15. A byte holds an integer of Q8_0 (128 added), or the low four bits
+// of two, of the groups 2i and 2i + 1; fifth bits follow for each 32 columns (bit j: group j), fifth and
+// sixth bits for each 16 (bits 2j and 2j + 1: group j). Then come the scales, block by block: sixteen
+// float16; for Q6_K sixteen int8 a row, [sub-block][row], and sixteen float16; for Q4_K and Q5_K float16
+// scales and minimums, then the three words of packed 6-bit numbers, [word][row]. Floats lie as
+// [column][row].
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "runners/model_files/tensor_view.h"
+
+namespace gpqa {
+
+// Integers of a format are stored with this added, so that none is negative.
+int packed_offset(std::uint32_t type);
+bool has_minimums(std::uint32_t type);
+bool is_float_type(std::uint32_t type);
+
+class PackedMatrix {
+ public:
+  // Room for rows of a matrix, or of each matrix of a stack. Rows that fill up the last tile are 0.
+  PackedMatrix(const BlockFormat& format, std::size_t width, std::size_t rows, std::size_t experts);
+
+  std::size_t width() const { return width_; }
+  std::size_t rows() const { return rows_; }
+  std::size_t experts() const { return experts_; }
+  std::uint32_t type() const { return format_.id; }
+  std::size_t tiles() const;  // of one matrix
+  std::size_t bytes() const { return experts_ * tiles() * tile_bytes_; }
+  const std::byte* tile(std::size_t expert, std::size_t index) const {
+    return bytes_.get() + (expert * tiles() + index) * tile_bytes_;
+  }
+  // Fills one tile. `rows`: the matrix's, one after the other, in the file's form.
+  void pack(std::size_t expert, std::size_t index, std::span<const std::byte> rows);
+
+ private:
+  struct Unmap {
+    std::size_t bytes;
+    void operator()(std::byte* at) const;
+  };
+  BlockFormat format_;
+  std::size_t width_, rows_, experts_, tile_bytes_;
+  std::unique_ptr<std::byte[], Unmap> bytes_{nullptr, Unmap{0}};
+};
+
+}  // namespace gpqa
