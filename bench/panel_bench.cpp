@@ -38,14 +38,46 @@ void unpack(const PanelKernels& kernels, Form form, const PackedMatrix& matrix, 
   function(matrix.type(), matrix.tile(0, 0), kWidth, first, kPanelWidth, panel);
 }
 
+// Rows of activations in each form. What is in them doesn't matter.
+struct Rows {
+  Rows(std::size_t tokens, std::size_t width)
+      : x(tokens * width, 0.5F),
+        bytes(x.size() / kQuantBlock),
+        words(x.size()),
+        scales(x.size() / kPanelWidth),
+        block_sums(x.size() / 32) {
+    for (std::size_t t = 0; t < tokens; ++t) {
+      const std::size_t at = t * width;
+      byte_rows.push_back(&bytes[at / kQuantBlock]);
+      word_rows.push_back({&words[at], &scales[at / kPanelWidth], &block_sums[at / 32]});
+      float_rows.push_back(&x[at]);
+    }
+  }
+  std::vector<float> x;
+  std::vector<ByteBlock> bytes;
+  std::vector<std::int16_t> words;
+  std::vector<float> scales, block_sums;
+  std::vector<const ByteBlock*> byte_rows;
+  std::vector<WordRow> word_rows;
+  std::vector<const float*> float_rows;
+};
+
+void set_rates(benchmark::State& state, std::size_t packed_bytes, std::size_t products) {
+  const auto rate = [](std::size_t amount) {
+    return benchmark::Counter(static_cast<double>(amount) * 1e-9,
+                              benchmark::Counter::kIsIterationInvariantRate);
+  };
+  if (packed_bytes > 0) state.counters["packed GB/s"] = rate(packed_bytes);
+  if (products > 0) state.counters["GMAC/s"] = rate(products);
+}
+
 void unpack_bench(benchmark::State& state, const Kernels* kernels, BlockFormat format, Form form) {
   const PackedMatrix matrix = random_tile(format);
   const auto panel = std::make_unique<Panel>();
   for (auto _ : state)
     for (std::size_t first = 0; first < kWidth; first += kPanelWidth)
       unpack(kernels->panels, form, matrix, first, *panel);
-  state.counters["packed GB/s"] = benchmark::Counter(static_cast<double>(matrix.bytes()) * 1e-9,
-                                                     benchmark::Counter::kIsIterationInvariantRate);
+  set_rates(state, matrix.bytes(), 0);
 }
 
 void multiply_bench(benchmark::State& state, const Kernels* kernels, BlockFormat format, Form form) {
@@ -53,33 +85,40 @@ void multiply_bench(benchmark::State& state, const Kernels* kernels, BlockFormat
   const auto panel = std::make_unique<Panel>();
   unpack(kernels->panels, form, matrix, 0, *panel);
   const auto tokens = static_cast<std::size_t>(state.range(0));
-  std::vector<float> x(tokens * kPanelWidth, 0.5F);
-  std::vector<ByteBlock> bytes(x.size() / kQuantBlock);
-  std::vector<std::int16_t> words(x.size());
-  std::vector<float> scales(tokens);
-  std::vector<float> block_sums(x.size() / 32);
-  std::vector<const ByteBlock*> byte_rows;
-  std::vector<WordRow> word_rows;
-  std::vector<const float*> float_rows;
-  for (std::size_t t = 0; t < tokens; ++t) {
-    const std::size_t at = t * kPanelWidth;
-    byte_rows.push_back(&bytes[at / kQuantBlock]);
-    word_rows.push_back({&words[at], &scales[t], &block_sums[at / 32]});
-    float_rows.push_back(&x[at]);
-  }
+  const Rows rows(tokens, kPanelWidth);
   std::vector<float> sums(tokens * kTileRows);
   const bool minimums = has_minimums(matrix.type());
   for (auto _ : state) {
     if (form == Form::bytes)
-      kernels->panels.multiply_bytes(*panel, minimums, kPanelWidth, byte_rows.data(), tokens, sums.data());
+      kernels->panels.multiply_bytes(*panel, minimums, kPanelWidth, rows.byte_rows.data(), tokens,
+                                     sums.data());
     else if (form == Form::words)
-      kernels->panels.multiply_words(*panel, minimums, kPanelWidth, word_rows.data(), tokens, sums.data());
+      kernels->panels.multiply_words(*panel, minimums, kPanelWidth, rows.word_rows.data(), tokens,
+                                     sums.data());
     else
-      kernels->panels.multiply_floats(*panel, kPanelWidth, float_rows.data(), tokens, sums.data());
+      kernels->panels.multiply_floats(*panel, kPanelWidth, rows.float_rows.data(), tokens, sums.data());
     benchmark::ClobberMemory();
   }
-  state.counters["GMAC/s"] = benchmark::Counter(static_cast<double>(tokens * kPanelWidth * kTileRows) * 1e-9,
-                                                benchmark::Counter::kIsIterationInvariantRate);
+  set_rates(state, 0, tokens * kPanelWidth * kTileRows);
+}
+
+// A whole tile, straight from the cache into the sums.
+void stream_bench(benchmark::State& state, const Kernels* kernels, BlockFormat format, Form form) {
+  const PackedMatrix matrix = random_tile(format);
+  const auto panel = std::make_unique<Panel>();
+  const auto tokens = static_cast<std::size_t>(state.range(0));
+  const Rows rows(tokens, kWidth);
+  std::vector<float> sums(tokens * kTileRows);
+  for (auto _ : state) {
+    if (form == Form::bytes)
+      kernels->panels.stream_bytes(matrix.type(), matrix.tile(0, 0), kWidth, rows.byte_rows.data(), tokens,
+                                   *panel, sums.data());
+    else
+      kernels->panels.stream_words(matrix.type(), matrix.tile(0, 0), kWidth, rows.word_rows.data(), tokens,
+                                   *panel, sums.data());
+    benchmark::ClobberMemory();
+  }
+  set_rates(state, matrix.bytes(), tokens * kWidth * kTileRows);
 }
 
 }  // namespace
@@ -95,6 +134,12 @@ int main(int argc, char** argv) {
         if (is_float_type(type) && form != Form::floats) continue;
         benchmark::RegisterBenchmark((name + "/unpack_" + form_name + "/" + std::string(format.name)).c_str(),
                                      unpack_bench, kernels, format, form);
+        if (form == Form::floats) continue;
+        auto* stream = benchmark::RegisterBenchmark(
+            (name + "/stream_" + form_name + "/" + std::string(format.name)).c_str(), stream_bench, kernels,
+            format, form);
+        for (std::size_t tokens = 1; tokens <= kernels->panels.few; tokens *= 2)
+          stream->Arg(static_cast<std::int64_t>(tokens));
       }
       // Q6_K for the formats without minimums, Q4_K for those with.
       for (const std::uint32_t type : {14U, 12U})

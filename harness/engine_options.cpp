@@ -39,6 +39,11 @@ std::vector<CLI::Option*> add_engine_options(CLI::App& app, EngineOptions& optio
       "int8: inputs of quantised weights are rounded to 8 bits, but for the attention's; float32: "
       "nothing is, several times as slow [int8]"));
   all.back()->type_name("int8|float32")->check(CLI::IsMember({"int8", "float32"}));
+  all.push_back(app.add_option_function<std::string>(
+      "--kv", [&options](const std::string& text) { options.kv = parse_kv_type(text); },
+      "what keys and values are kept as: f32; f16, half of the memory; q8_0, a quarter and slower to read "
+      "[f16, or f32 with float32 arithmetic]"));
+  all.back()->type_name("f32|f16|q8_0")->check(CLI::IsMember({"f32", "f16", "q8_0"}));
   all.push_back(app.add_flag("--no-check", options.no_check,
                              "don't read the whole file for NaN and infinity at first"));
   for (auto* each : all) each->group(group);
@@ -59,8 +64,15 @@ Arithmetic parse_arithmetic(const std::string& text) {
   throw InputError(fmt::format("arithmetic: expected int8 or float32, found '{}'", text));
 }
 
+KvType parse_kv_type(const std::string& text) {
+  for (const auto type : {KvType::f32, KvType::f16, KvType::q8_0})
+    if (text == kv_type_name(type)) return type;
+  throw InputError(fmt::format("kv: expected f32, f16 or q8_0, found '{}'", text));
+}
+
 std::unique_ptr<LoadedModel> load_model(std::unique_ptr<ModelSource> source, const EngineOptions& options,
-                                        const Gemma4::Sizes& sizes, const std::stop_token& stop) {
+                                        Gemma4::Sizes sizes, const std::stop_token& stop) {
+  sizes.kv = options.kv.value_or(options.arithmetic == Arithmetic::int8 ? KvType::f16 : KvType::f32);
   ProgressLine line(source->path().filename().string());
   return std::make_unique<LoadedModel>(
       std::move(source),

@@ -16,7 +16,7 @@ class Option;
 
 namespace gpqa {
 
-// --threads, --arithmetic, --no-check
+// --threads, --arithmetic, --kv, --no-check
 std::vector<CLI::Option*> add_engine_options(CLI::App& app, EngineOptions& options,
                                              const std::string& group = "The engine");
 
@@ -25,9 +25,10 @@ void add_kernels_option(CLI::App& app, EngineOptions& options);
 
 // Throws InputError for another word.
 Arithmetic parse_arithmetic(const std::string& text);
+KvType parse_kv_type(const std::string& text);
 
 // Reads the file's numbers once with a progress line on stderr. Throws as LoadedModel.
 std::unique_ptr<LoadedModel> load_model(std::unique_ptr<ModelSource> source, const EngineOptions& options,
-                                        const Gemma4::Sizes& sizes, const std::stop_token& stop = {});
+                                        Gemma4::Sizes sizes, const std::stop_token& stop = {});
 
 }  // namespace gpqa

@@ -40,8 +40,9 @@ struct EngineOptions {
   std::size_t context = 0;  // tokens a slot holds; 0: what the longest prompt and answer need
   std::size_t threads = 0;  // 0: as many as there are processors
   Arithmetic arithmetic = Arithmetic::int8;
-  std::string kernels;          // a set's name; "": the best that this processor runs
-  bool no_check = false;        // don't read the whole file for NaN at first
+  std::optional<KvType> kv;  // what keys and values are kept as; nothing: f16, or f32 for float32 arithmetic
+  std::string kernels;       // a set's name; "": the best that this processor runs
+  bool no_check = false;     // don't read the whole file for NaN at first
   bool force_template = false;  // Gemma 4's chat format, where the file's own isn't known
 };
 

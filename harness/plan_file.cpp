@@ -95,6 +95,7 @@ struct Reader {
     if (auto n = table.integer("threads", 1, 1024)) engine.threads = static_cast<std::size_t>(*n);
     if (auto word = table.text("arithmetic"))
       at(table, "arithmetic", [&] { engine.arithmetic = parse_arithmetic(*word); });
+    if (auto word = table.text("kv")) at(table, "kv", [&] { engine.kv = parse_kv_type(*word); });
     if (auto force = table.boolean("force_template")) engine.force_template = *force;
     table.finish();
   }

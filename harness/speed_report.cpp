@@ -98,9 +98,10 @@ SpeedRow speed_row(const DecodeSpeed& decode) {
 }
 
 std::string to_text(const SpeedReport& report) {
-  std::string text = fmt::format("{}: {}, kernels {}, {}; prompts of {}", terminal_escape(report.model),
-                                 count(report.threads, "thread"), report.kernels, report.arithmetic,
-                                 count(report.prompt.tokens, "token"));
+  std::string text =
+      fmt::format("{}: {}, kernels {}, {}, keys and values {}; prompts of {}", terminal_escape(report.model),
+                  count(report.threads, "thread"), report.kernels, report.arithmetic, report.kv,
+                  count(report.prompt.tokens, "token"));
   if (!report.decode.empty()) text += ", then " + count(report.decode.front().seconds.size(), "step");
   text +=
       fmt::format("\n\n{:<10}{:>10}{:>9}{:>10}{:>9}{:>11}{:>9}{:>18}{:>14}{:>8}\n", "", "tokens/s", "(mean)",
@@ -120,7 +121,8 @@ Json to_json(const SpeedReport& report) {
   Json json = {{"model", report.model},
                {"threads", report.threads},
                {"kernels", report.kernels},
-               {"arithmetic", report.arithmetic}};
+               {"arithmetic", report.arithmetic},
+               {"kv", report.kv}};
   json["prompt"] = json_of(speed_row(report.prompt), report.prompt.bandwidth);
   json["prompt"]["tokens"] = report.prompt.tokens;
   json["prompt"]["prompts"] = report.prompt.seconds.size();

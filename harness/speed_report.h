@@ -15,6 +15,7 @@ struct SpeedReport {
   std::size_t threads = 0;
   std::string kernels;
   std::string arithmetic;
+  std::string kv;  // what keys and values were kept as
   PromptSpeed prompt;
   std::vector<DecodeSpeed> decode;  // those that came to their end
 };

@@ -37,6 +37,7 @@ int run(const Options& options) {
   report.threads = cpu.threads;
   report.kernels = kernels.name;
   report.arithmetic = cpu.arithmetic == Arithmetic::int8 ? "int8" : "float32";
+  report.kv = kv_type_name(loaded->model().sizes().kv);
   MemoryBandwidth bandwidth(cpu.threads);
   {
     ProgressLine line("measured", ProgressLine::Unit::tokens);

@@ -86,8 +86,9 @@ EmbeddedRunner::EmbeddedRunner(LoadedModel& model, const ChatModel& chat, const 
       breakers_(chat.dry_breakers(settings_)),
       info_(describe(model, chat, sampling)) {
   check(settings_);
-  info_.build = fmt::format("{}, cpu, {}", build,
-                            model.cpu().arithmetic == Arithmetic::int8 ? "8-bit inputs" : "float32");
+  info_.build = fmt::format("{}, cpu, {}, keys and values {}", build,
+                            model.cpu().arithmetic == Arithmetic::int8 ? "8-bit inputs" : "float32",
+                            kv_type_name(model.model().sizes().kv));
   const auto cells = model.model().sizes().cells;
   if (longest_prompt + static_cast<std::uint64_t>(sampling.max_tokens) > cells)
     throw AuditRefused(fmt::format(

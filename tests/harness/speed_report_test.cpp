@@ -13,6 +13,7 @@ SpeedReport example() {
   report.threads = 2;
   report.kernels = "avx2";
   report.arithmetic = "int8";
+  report.kv = "f16";
   report.prompt = {512, {4.0, 4.0, 5.5}, {40e9, 30e9}};
   DecodeSpeed one;
   one.slots = 1;
@@ -50,8 +51,9 @@ TEST_CASE("a row's speed goes by the median step, and its share of the memory by
 }
 
 TEST_CASE("the table") {
-  CHECK(to_text(example()) ==
-        R"(slice\x1b.gguf: 2 threads, kernels avx2, int8; prompts of 512 tokens, then 4 steps
+  CHECK(
+      to_text(example()) ==
+      R"(slice\x1b.gguf: 2 threads, kernels avx2, int8, keys and values f16; prompts of 512 tokens, then 4 steps
 
             tokens/s   (mean)        ms   (mean) weights MB  k, v MB   experts a layer   memory GB/s    used
 prompt        128.00   113.78    4000.0   4500.0                                          40.0, 30.0

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "runners/model_files/tensor_view.h"
@@ -52,13 +53,23 @@ struct RowRange {
   std::size_t count = 0;
 };
 
+// What keys and values are kept as. q8_0: blocks of 32 numbers of a head with a float16 scale, as ggml's.
+enum class KvType { f32, f16, q8_0 };
+constexpr std::string_view kv_type_name(KvType type) {
+  return type == KvType::f32 ? "f32" : type == KvType::f16 ? "f16" : "q8_0";
+}
+
 struct KvShape {
+  KvType type = KvType::f32;
   std::size_t slots = 1;
   std::size_t cells = 0;  // positions that a slot holds; a layer with a window overwrites the oldest
   std::size_t kv_heads = 0;
   std::size_t head_dim = 0;
   std::size_t window = 0;  // keys that a query sees, itself included; 0: all before it
-  std::size_t bytes() const { return 2 * slots * cells * kv_heads * head_dim * sizeof(float); }
+  std::size_t bytes() const {
+    const std::size_t numbers = 2 * slots * cells * kv_heads * head_dim;
+    return type == KvType::f32 ? 4 * numbers : type == KvType::f16 ? 2 * numbers : numbers / 32 * 34;
+  }
 };
 
 // The keys and values of one layer, for all slots.
@@ -105,6 +116,7 @@ class Backend {
   virtual std::unique_ptr<Weight> load(const TensorView& weight, Inputs inputs = Inputs::may_be_rounded,
                                        RowRange rows = {}) = 0;
   virtual std::unique_ptr<Buffer> make_buffer(std::size_t rows, std::size_t width) = 0;
+  // Throws InputError for q8_0 where heads are no whole blocks.
   virtual std::unique_ptr<KvCache> make_kv(const KvShape& shape) = 0;
   virtual std::unique_ptr<Routing> make_routing(std::size_t tokens, std::size_t used) = 0;
   virtual std::vector<float> read_back(const Tensor& x) = 0;  // [rows, width]

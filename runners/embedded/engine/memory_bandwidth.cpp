@@ -15,6 +15,19 @@ namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 17;  // numbers that a thread reads on end: a MiB
 
+// Asks for what comes next, as the matrix products do: some processors give more to who does.
+std::uint64_t sum_of(const std::uint64_t* from, std::size_t count) {
+  constexpr std::size_t kAhead = 256;  // numbers: 2 KiB
+  constexpr std::size_t kLine = 8;
+  std::uint64_t sums[kLine] = {};
+  std::size_t i = 0;
+  for (; i + kLine <= count; i += kLine) {
+    __builtin_prefetch(from + i + kAhead);
+    for (std::size_t j = 0; j < kLine; ++j) sums[j] += from[i + j];
+  }
+  return std::accumulate(from + i, from + count, std::accumulate(sums, sums + kLine, std::uint64_t{0}));
+}
+
 // Of all processors together, as the kernel tells it; 0 where it doesn't. (glibc's sysconf counts caches of
 // the machine below a virtual one.)
 std::size_t last_level_cache() {
@@ -51,10 +64,8 @@ double MemoryBandwidth::measure(std::size_t passes) {
   for (std::size_t pass = 0; pass < passes; ++pass) {
     const auto begin = std::chrono::steady_clock::now();
     pool_.run((numbers_.size() + kPiece - 1) / kPiece, [&](std::size_t piece, std::size_t thread) {
-      const auto first = numbers_.begin() + static_cast<std::ptrdiff_t>(piece * kPiece);
-      const auto last =
-          first + static_cast<std::ptrdiff_t>(std::min(kPiece, numbers_.size() - piece * kPiece));
-      sums_[thread] += std::accumulate(first, last, std::uint64_t{0});
+      const std::uint64_t* from = numbers_.data() + piece * kPiece;
+      sums_[thread] += sum_of(from, std::min(kPiece, numbers_.size() - piece * kPiece));
     });
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
     best = std::max(best, static_cast<double>(numbers_.size() * sizeof(std::uint64_t)) / time.count());

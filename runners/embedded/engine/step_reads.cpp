@@ -63,7 +63,7 @@ WeightBytes weight_bytes(const ModelSource& source) {
   return bytes;
 }
 
-std::uint64_t kv_bytes_read(const Gemma4Config& config, const Batch& batch) {
+std::uint64_t kv_bytes_read(const Gemma4Config& config, KvType type, const Batch& batch) {
   std::map<std::uint32_t, std::pair<std::size_t, std::size_t>> slots;  // lowest and highest position
   for (std::size_t t = 0; t < batch.size(); ++t) {
     const auto position = static_cast<std::size_t>(batch.positions[t]);
@@ -73,7 +73,8 @@ std::uint64_t kv_bytes_read(const Gemma4Config& config, const Batch& batch) {
   }
   std::uint64_t all = 0;
   for (const auto& layer : config.layers) {
-    const KvShape cell{.slots = 1, .cells = 1, .kv_heads = layer.kv_heads, .head_dim = layer.head_dim};
+    const KvShape cell{
+        .type = type, .slots = 1, .cells = 1, .kv_heads = layer.kv_heads, .head_dim = layer.head_dim};
     for (const auto& [slot, positions] : slots) {
       const auto [low, high] = positions;
       const std::size_t first = layer.sliding && low >= config.window ? low - config.window + 1 : 0;
@@ -92,7 +93,7 @@ StepReads count_reads(Backend& backend, Gemma4& model, const WeightBytes& bytes,
   assert(reads.experts.size() == bytes.expert.size());
   reads.weights = bytes.dense + batch.size() * bytes.embedding + (wanted.empty() ? 0 : bytes.head);
   for (std::size_t i = 0; i < reads.experts.size(); ++i) reads.weights += reads.experts[i] * bytes.expert[i];
-  reads.kv = kv_bytes_read(model.config(), batch);
+  reads.kv = kv_bytes_read(model.config(), model.sizes().kv, batch);
   return reads;
 }
 

@@ -30,7 +30,8 @@ float root(std::size_t n) {
 std::vector<KvShape> Gemma4::kv_shapes(const Gemma4Config& config, const Sizes& sizes) {
   std::vector<KvShape> all;
   for (const auto& layer : config.layers) {
-    KvShape shape{.slots = sizes.slots,
+    KvShape shape{.type = sizes.kv,
+                  .slots = sizes.slots,
                   .cells = sizes.cells,
                   .kv_heads = layer.kv_heads,
                   .head_dim = layer.head_dim,

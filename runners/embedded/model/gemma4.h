@@ -36,6 +36,7 @@ class Gemma4 {
     std::size_t cells = 0;
     std::size_t max_tokens = 512;
     std::size_t max_logits = 1;  // rows of logits that one step can be asked for
+    KvType kv = KvType::f32;
   };
   Gemma4(Backend& backend, const Gemma4Config& config, Gemma4Weights weights, const Sizes& sizes);
 

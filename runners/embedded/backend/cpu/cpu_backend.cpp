@@ -119,7 +119,7 @@ class CpuBackend final : public Backend {
     cpu_rope(pool_, x, on_cpu(inv_freq), head_dim, batch);
   }
   void store_kv(KvCache& kv, Tensor k, Tensor v, const Batch& batch) override {
-    cpu_store_kv(pool_, static_cast<CpuKvCache&>(kv), k, v, batch);
+    cpu_store_kv(kernels_, pool_, static_cast<CpuKvCache&>(kv), k, v, batch);
   }
   void attention(Tensor out, Tensor q, const KvCache& kv, std::size_t heads, const Batch& batch) override {
     cpu_attention(kernels_, pool_, out, q, static_cast<const CpuKvCache&>(kv), heads, batch);

@@ -30,22 +30,6 @@ struct CpuWeight final : Weight {
   std::vector<float> vector;
 };
 
-struct CpuKvCache final : KvCache {
-  // Not touched before it is used: a slot costs memory as its sequence grows.
-  explicit CpuKvCache(const KvShape& of)
-      : cache_shape(of),
-        keys(std::make_unique_for_overwrite<float[]>(of.bytes() / 2 / sizeof(float))),
-        values(std::make_unique_for_overwrite<float[]>(of.bytes() / 2 / sizeof(float))) {}
-  const KvShape& shape() const override { return cache_shape; }
-  std::size_t cell(std::uint32_t slot, std::size_t position, std::size_t kv_head) const {
-    const auto& s = cache_shape;
-    return ((slot * s.kv_heads + kv_head) * s.cells + position % s.cells) * s.head_dim;
-  }
-  KvShape cache_shape;
-  std::unique_ptr<float[]> keys;    // [slots, kv_heads, cells, head_dim]
-  std::unique_ptr<float[]> values;  // likewise
-};
-
 struct CpuRouting final : Routing {
   std::size_t tokens = 0;
   RoutingOnHost chosen;

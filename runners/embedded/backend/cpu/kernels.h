@@ -2,17 +2,19 @@
 // is chosen once, when a backend is made.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
 
+#include "runners/embedded/backend/cpu/kv_kernels.h"
 #include "runners/embedded/backend/cpu/panel.h"
 
 namespace gpqa {
 
-// Widths are anything. Each result element is
-// a function of its own inputs, whatever their addresses are and whatever is computed beside it.
+// Widths are anything. Each result element is a function of its own inputs, whatever their addresses are and
+// whatever is computed beside it.
 struct Kernels {
   std::string_view name;
   float (*dot)(const float* a, const float* b, std::size_t n);
@@ -23,6 +25,7 @@ struct Kernels {
   // out += factor * x
   void (*add_scaled)(float* out, const float* x, float factor, std::size_t n);
   PanelKernels panels;
+  std::array<KvKernels, 3> kv;  // by KvType
 };
 
 extern const Kernels kPortableKernels;

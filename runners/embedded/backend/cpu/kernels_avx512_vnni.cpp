@@ -5,10 +5,7 @@
 namespace gpqa {
 namespace {
 
-// clang-format off: the second stands on the first
-#include "runners/embedded/backend/cpu/kernels_impl.h"
-#include "runners/embedded/backend/cpu/panel_impl.h"
-// clang-format on
+#include "runners/embedded/backend/cpu/instruction_set_impl.h"
 
 }  // namespace
 

@@ -41,6 +41,16 @@ void CpuLinear::multiply(const PackedMatrix& weight, const Activations& input, c
   const PanelKernels& kernels = kernels_.panels;
   Panel& panel = scratch.panel;
   ActivationRows& rows = scratch.rows;
+  if (count <= kernels.few && input.form() != ActivationForm::floats) {
+    input.select(group.out, out_rows_per_x, 0, rows);
+    if (input.form() == ActivationForm::bytes)
+      kernels.stream_bytes(weight.type(), packed, weight.width(), rows.bytes.data(), count, panel,
+                           sums.data());
+    else
+      kernels.stream_words(weight.type(), packed, weight.width(), rows.words.data(), count, panel,
+                           sums.data());
+    return;
+  }
   const bool minimums = has_minimums(weight.type());
   for (std::size_t first = 0; first < weight.width(); first += kPanelWidth) {
     const std::size_t width = std::min(kPanelWidth, weight.width() - first);

@@ -114,9 +114,9 @@ void put_half(std::byte* halves, std::size_t row, const std::byte* from) {
 }
 
 // One block of one row: its integers to `values`, the row's place in the block's first line; its scales to
-// `scales`, the block's.
+// `scales`, the block's, and to `factors`, the tile's, for Q6_K.
 void pack_block(std::uint32_t type, const std::byte* block, std::size_t row, std::byte* values,
-                std::byte* scales) {
+                std::byte* scales, std::byte* factors) {
   std::uint8_t q[kPanelWidth];
   switch (type) {
     case kQ8_0:
@@ -137,7 +137,7 @@ void pack_block(std::uint32_t type, const std::byte* block, std::size_t row, std
         pack_6(q + 16 * j, values + j * 3 * kCacheLine);
         scales[j * kTileRows + row] = block[192 + j];
       }
-      return put_half(scales + 16 * kTileRows, row, block + 208);
+      return put_half(factors, row, block + 208);
     case kQ4_K:
     case kQ5_K: {
       const bool five = type == kQ5_K;
@@ -173,6 +173,13 @@ std::size_t integer_bytes(const BlockFormat& format) {  // of one row's block
   }
 }
 
+std::size_t factor_bytes(const BlockFormat& format) {  // likewise: apart from the scales, to keep lines whole
+  return format.id == kQ6_K ? 2 : 0;
+}
+std::size_t in_lines(std::size_t bytes) {
+  return (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
+}
+
 }  // namespace
 
 int packed_offset(std::uint32_t type) {
@@ -200,8 +207,10 @@ PackedMatrix::PackedMatrix(const BlockFormat& format, std::size_t width, std::si
                            std::size_t experts)
     : format_(format), width_(width), rows_(rows), experts_(experts) {
   assert(width % format.elements == 0);
-  const std::size_t exact = width / format.elements * format.bytes * kTileRows;
-  tile_bytes_ = (exact + kCacheLine - 1) / kCacheLine * kCacheLine;
+  const std::size_t blocks = width / format.elements;
+  const std::size_t factors = factor_bytes(format);
+  tile_bytes_ =
+      in_lines(blocks * factors * kTileRows) + in_lines(blocks * (format.bytes - factors) * kTileRows);
   void* at = mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (at == MAP_FAILED) throw std::bad_alloc();
   madvise(at, bytes(), MADV_HUGEPAGE);  // a wish: fewer pages to be looked up
@@ -222,17 +231,24 @@ void PackedMatrix::pack(std::size_t expert, std::size_t index, std::span<const s
   const std::size_t count = std::min(kTileRows, rows_ - index * kTileRows);
   assert(rows.size() == count * row_bytes);
   std::byte* tile = bytes_.get() + (expert * tiles() + index) * tile_bytes_;
+  const std::size_t of_panel = std::max<std::size_t>(kPanelWidth / format_.elements, 1);  // blocks
+  const std::size_t factors = factor_bytes(format_);
   const std::size_t values = integer_bytes(format_);
-  const std::size_t scales = format_.bytes - values;
+  const std::size_t scales = format_.bytes - values - factors;
+  std::byte* panels = tile + in_lines(blocks * factors * kTileRows);
   for (std::size_t r = 0; r < count; ++r) {
     const std::byte* row = rows.data() + r * row_bytes;
     for (std::size_t b = 0; b < blocks; ++b) {
       const std::byte* block = row + b * format_.bytes;
-      if (is_float_type(format_.id))
+      if (is_float_type(format_.id)) {
         std::memcpy(tile + (b * kTileRows + r) * format_.bytes, block, format_.bytes);
-      else
-        pack_block(format_.id, block, r, tile + b * values * kTileRows + 4 * r,
-                   tile + (blocks * values + b * scales) * kTileRows);
+        continue;
+      }
+      const std::size_t first = b / of_panel * of_panel;  // the panel's
+      const std::size_t in_panel = std::min(of_panel, blocks - first);
+      std::byte* panel = panels + first * (scales + values) * kTileRows;
+      pack_block(format_.id, block, r, panel + (in_panel * scales + (b - first) * values) * kTileRows + 4 * r,
+                 panel + (b - first) * scales * kTileRows, tile + b * factors * kTileRows);
     }
   }
 }

@@ -1,11 +1,12 @@
 // Weights in the order in which the kernels read them, in as many bits as the file's.
 //
-// A tile holds sixteen rows. First come its integers, sixty-four bytes at a time: four consecutive columns (a
-// group) of row 0, of row 1, ... of row 15. A byte holds an integer of Q8_0 (128 added), or the low four bits
-// of two, of the groups 2i and 2i + 1; fifth bits follow for each 32 columns (bit j: group j), fifth and
-// sixth bits for each 16 (bits 2j and 2j + 1: group j). Then come the scales, block by block: sixteen
-// float16; for Q6_K sixteen int8 a row, [sub-block][row], and sixteen float16; for Q4_K and Q5_K float16
-// scales and minimums, then the three words of packed 6-bit numbers, [word][row]. Floats lie as
+// A tile holds sixteen rows, and is read from its first byte to its last: panel after panel of 256 columns,
+// each the scales and then the integers. Those come sixty-four bytes (a line) at a time: four consecutive
+// columns (a group) of row 0, of row 1, ... of row 15. A byte holds an integer of Q8_0 (128 added), or the
+// low four bits of two, of the groups 2i and 2i + 1; fifth bits follow for each 32 columns (bit j: group j),
+// fifth and sixth bits for each 16 (bits 2j and 2j + 1: group j). Scales are sixteen float16 a block; for
+// Q6_K sixteen int8 a row, [sub-block][row], and all panels' float16 at the tile's beginning; for Q4_K and
+// Q5_K float16 scales and minimums, then the three words of packed 6-bit numbers, [word][row]. Floats lie as
 // [column][row].
 #pragma once
 

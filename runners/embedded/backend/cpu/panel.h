@@ -46,21 +46,30 @@ struct WordRow {
 // same order, however many tokens come at once. `type`: ggml's id. `packed`: the tile; columns [first, first
 // + width), at most 256, whole blocks. `sums` [tokens, 16] grow by what the panel's columns give.
 struct PanelKernels {
-  // Null where 8-bit activations are no faster than those of 16 bits, which are then used for all.
+  // A whole tile for `count` tokens, 1 to `few`, at once; the panel is scratch. The same sums, to the bit, as
+  // with unpack and multiply for one panel after the other.
+  std::size_t few = 0;
+  void (*stream_bytes)(std::uint32_t type, const std::byte* packed, std::size_t row_width,
+                       const ByteBlock* const* tokens, std::size_t count, Panel& panel,
+                       float* sums) = nullptr;
+  void (*stream_words)(std::uint32_t type, const std::byte* packed, std::size_t row_width,
+                       const WordRow* tokens, std::size_t count, Panel& panel, float* sums) = nullptr;
+  // Those for bytes are null where 8-bit activations are no faster than those of 16 bits, which are then used
+  // for all.
   void (*unpack_bytes)(std::uint32_t type, const std::byte* packed, std::size_t row_width, std::size_t first,
-                       std::size_t width, Panel& panel);
+                       std::size_t width, Panel& panel) = nullptr;
   void (*unpack_words)(std::uint32_t type, const std::byte* packed, std::size_t row_width, std::size_t first,
-                       std::size_t width, Panel& panel);
+                       std::size_t width, Panel& panel) = nullptr;
   void (*unpack_floats)(std::uint32_t type, const std::byte* packed, std::size_t row_width, std::size_t first,
-                        std::size_t width, Panel& panel);
+                        std::size_t width, Panel& panel) = nullptr;
   void (*multiply_bytes)(const Panel& panel, bool minimums, std::size_t width, const ByteBlock* const* tokens,
-                         std::size_t count, float* sums);
+                         std::size_t count, float* sums) = nullptr;
   void (*multiply_words)(const Panel& panel, bool minimums, std::size_t width, const WordRow* tokens,
-                         std::size_t count, float* sums);
+                         std::size_t count, float* sums) = nullptr;
   void (*multiply_floats)(const Panel& panel, std::size_t width, const float* const* tokens,
-                          std::size_t count, float* sums);
-  void (*quantize_bytes)(const float* x, std::size_t width, int offset, ByteBlock* out);
-  void (*quantize_words)(const float* x, std::size_t width, WordRow out);
+                          std::size_t count, float* sums) = nullptr;
+  void (*quantize_bytes)(const float* x, std::size_t width, int offset, ByteBlock* out) = nullptr;
+  void (*quantize_words)(const float* x, std::size_t width, WordRow out) = nullptr;
 };
 
 }  // namespace gpqa

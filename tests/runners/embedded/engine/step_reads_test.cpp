@@ -111,14 +111,14 @@ TEST_CASE(
   };
   Batch batch;
   batch.add(5, 30, 0);
-  CHECK(kv_bytes_read(source.config(), batch) == cells(31, 31));
+  CHECK(kv_bytes_read(source.config(), KvType::f32, batch) == cells(31, 31));
   batch = Batch{};
   batch.add(5, 99, 0);
-  CHECK(kv_bytes_read(source.config(), batch) == cells(32, 100));
+  CHECK(kv_bytes_read(source.config(), KvType::f32, batch) == cells(32, 100));
   batch.add(5, 100, 0);
-  CHECK(kv_bytes_read(source.config(), batch) == cells(33, 101));
+  CHECK(kv_bytes_read(source.config(), KvType::f32, batch) == cells(33, 101));
   batch.add(5, 0, 3);
-  CHECK(kv_bytes_read(source.config(), batch) == cells(33, 101) + cells(1, 1));
+  CHECK(kv_bytes_read(source.config(), KvType::f32, batch) == cells(33, 101) + cells(1, 1));
 }
 
 TEST_CASE("the speed test runs what its plan says, and each of its steps is what a sequence would see") {

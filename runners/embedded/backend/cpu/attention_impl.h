@@ -1,0 +1,209 @@
+// Attention's inner loops (kv_kernels.h): included once for each instruction set, after tile_impl.h.
+// NOLINTBEGIN(misc-definitions-in-headers)
+
+// The nearest float16.
+static inline std::uint16_t to_half(float x) {
+#if defined(__F16C__)
+  return static_cast<std::uint16_t>(_cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT));
+#else
+  std::uint32_t bits;
+  __builtin_memcpy(&bits, &x, sizeof bits);
+  const std::uint32_t sign = (bits >> 16) & 0x8000U;
+  bits &= 0x7FFFFFFFU;
+  if (bits > 0x7F800000U) return static_cast<std::uint16_t>(sign | 0x7E00U);   // NaN
+  if (bits >= 0x477FF000U) return static_cast<std::uint16_t>(sign | 0x7C00U);  // rounds to infinity
+  if (bits < 0x38800000U) {  // subnormal: the bits above 2^-24 as float32 rounds them
+    float size;
+    __builtin_memcpy(&size, &bits, sizeof size);
+    size += 0.5F;
+    __builtin_memcpy(&bits, &size, sizeof bits);
+    return static_cast<std::uint16_t>(sign | (bits - 0x3F000000U));
+  }
+  bits += 0xFFFU + ((bits >> 13) & 1U);
+  return static_cast<std::uint16_t>(sign | ((bits - 0x38000000U) >> 13));
+#endif
+}
+
+// ---- How each type is kept. keys(): 32 lines of a key block from dimension `first` on.
+
+struct KvF32 {
+  struct Keys {
+    const std::byte* at;
+    Floats operator()(std::size_t i) const { return load<Floats>(at + i * kTileRows * 4); }
+  };
+  static inline Keys keys(const std::byte* block, std::size_t first, std::size_t row) {
+    return {block + (first * kTileRows + row) * 4};
+  }
+  static inline Floats value(const std::byte* cell, std::size_t, std::size_t first) {
+    return load<Floats>(cell + first * 4);
+  }
+  static void store_key(const float* key, std::size_t dim, std::byte* block, std::size_t lane) {
+    for (std::size_t d = 0; d < dim; ++d) __builtin_memcpy(block + (d * kTileRows + lane) * 4, key + d, 4);
+  }
+  static void store_value(const float* value, std::size_t dim, std::byte* cell) {
+    __builtin_memcpy(cell, value, dim * 4);
+  }
+};
+
+struct KvF16 {
+  struct Keys {
+    const std::byte* at;
+    Floats operator()(std::size_t i) const { return halves(at + i * kTileRows * 2); }
+  };
+  static inline Keys keys(const std::byte* block, std::size_t first, std::size_t row) {
+    return {block + (first * kTileRows + row) * 2};
+  }
+  static inline Floats value(const std::byte* cell, std::size_t, std::size_t first) {
+    return halves(cell + first * 2);
+  }
+  static inline void put_half(std::byte* at, float x) {
+    const std::uint16_t bits = to_half(x);
+    __builtin_memcpy(at, &bits, sizeof bits);
+  }
+  static void store_key(const float* key, std::size_t dim, std::byte* block, std::size_t lane) {
+    for (std::size_t d = 0; d < dim; ++d) put_half(block + (d * kTileRows + lane) * 2, key[d]);
+  }
+  static void store_value(const float* value, std::size_t dim, std::byte* cell) {
+    for (std::size_t d = 0; d < dim; ++d) put_half(cell + d * 2, value[d]);
+  }
+};
+
+struct KvQ8 {
+  static constexpr std::size_t kBlock = 32;
+  static constexpr std::size_t kScales = 2 * kTileRows;                // bytes, of a key block's 32 lines
+  static constexpr std::size_t kLines = kScales + kBlock * kTileRows;  // with the lines themselves
+  struct Keys {
+    const std::byte* at;
+    Floats scale;
+    Floats operator()(std::size_t i) const { return to_floats(signed_bytes(at + i * kTileRows)) * scale; }
+  };
+  static inline Keys keys(const std::byte* block, std::size_t first, std::size_t row) {
+    const std::byte* lines = block + first / kBlock * kLines;
+    return {lines + kScales + row, halves(lines + 2 * row)};
+  }
+  static inline Floats value(const std::byte* cell, std::size_t dim, std::size_t first) {
+    return to_floats(signed_bytes(cell + dim / kBlock * 2 + first)) * spread(half(cell + first / kBlock * 2));
+  }
+  // 32 numbers as integers, times the scale that is returned.
+  static inline std::uint16_t quantize(const float* x, std::int8_t* integers) {
+    float most = 0;
+    for (std::size_t i = 0; i < kBlock; ++i) {
+      const float size = x[i] < 0 ? -x[i] : x[i];
+      most = size > most ? size : most;
+    }
+    const float factor = factor_for(most, 127.0F);
+    for (std::size_t i = 0; i < kBlock; i += kLanes) {
+      const Char16 bytes = __builtin_convertvector(rounded(load<Float16>(x + i), factor), Char16);
+      __builtin_memcpy(integers + i, &bytes, sizeof bytes);
+    }
+    return to_half(most / 127.0F);
+  }
+  static void store_key(const float* key, std::size_t dim, std::byte* block, std::size_t lane) {
+    for (std::size_t first = 0; first < dim; first += kBlock) {
+      std::int8_t integers[kBlock];
+      const std::uint16_t scale = quantize(key + first, integers);
+      std::byte* lines = block + first / kBlock * kLines;
+      __builtin_memcpy(lines + 2 * lane, &scale, sizeof scale);
+      for (std::size_t i = 0; i < kBlock; ++i)
+        lines[kScales + i * kTileRows + lane] = static_cast<std::byte>(integers[i]);
+    }
+  }
+  static void store_value(const float* value, std::size_t dim, std::byte* cell) {
+    for (std::size_t first = 0; first < dim; first += kBlock) {
+      std::int8_t integers[kBlock];
+      const std::uint16_t scale = quantize(value + first, integers);
+      __builtin_memcpy(cell + first / kBlock * 2, &scale, sizeof scale);
+      __builtin_memcpy(cell + dim / kBlock * 2 + first, integers, sizeof integers);
+    }
+  }
+};
+
+// ---- Q queries and B blocks, or Q queries and D vectors of dimensions, at once: what registers hold.
+
+template <class Kv, std::size_t Q, std::size_t B>
+static inline void scores_of(const float* const* queries, const std::byte* const* blocks, std::size_t dim,
+                             float* const* scores, std::size_t first_score) {
+  for (std::size_t part = 0; part < kParts; ++part) {
+    const std::size_t row = part * kWide;
+    Floats sums[Q][B] = {};
+    for (std::size_t first = 0; first < dim; first += 32) {
+      typename Kv::Keys keys[B];
+      for (std::size_t b = 0; b < B; ++b) keys[b] = Kv::keys(blocks[b], first, row);
+      const std::size_t count = dim - first < 32 ? dim - first : 32;
+      for (std::size_t i = 0; i < count; ++i) {
+        Floats k[B];
+        for (std::size_t b = 0; b < B; ++b) k[b] = keys[b](i);
+        for (std::size_t q = 0; q < Q; ++q) {
+          const Floats x = spread(queries[q][first + i]);
+          for (std::size_t b = 0; b < B; ++b) sums[q][b] = fused(k[b], x, sums[q][b]);
+        }
+      }
+    }
+    for (std::size_t q = 0; q < Q; ++q)
+      for (std::size_t b = 0; b < B; ++b) put(scores[q] + first_score + b * kTileRows + row, sums[q][b]);
+  }
+}
+
+template <class Kv, std::size_t Q, std::size_t D>
+static inline void add_values_of(const float* const* weights, const std::byte* values, std::size_t keys,
+                                 std::size_t cell_bytes, std::size_t dim, std::size_t first,
+                                 float* const* sums) {
+  Floats totals[Q][D];
+  for (std::size_t q = 0; q < Q; ++q)
+    for (std::size_t d = 0; d < D; ++d) totals[q][d] = load<Floats>(sums[q] + first + d * kWide);
+  for (std::size_t key = 0; key < keys; ++key) {
+    const std::byte* cell = values + key * cell_bytes;
+    Floats v[D];
+    for (std::size_t d = 0; d < D; ++d) v[d] = Kv::value(cell, dim, first + d * kWide);
+    for (std::size_t q = 0; q < Q; ++q) {
+      const Floats w = spread(weights[q][key]);
+      for (std::size_t d = 0; d < D; ++d) totals[q][d] = fused(v[d], w, totals[q][d]);
+    }
+  }
+  for (std::size_t q = 0; q < Q; ++q)
+    for (std::size_t d = 0; d < D; ++d) put(sums[q] + first + d * kWide, totals[q][d]);
+}
+
+// of(integral_constant<Q>, first) for eight, four, two or one of `count` at a time.
+template <class Of>
+static inline void for_queries(std::size_t count, const Of& of) {
+  std::size_t q = 0;
+  for (; q + 8 <= count; q += 8) of(std::integral_constant<std::size_t, 8>(), q);
+  for (; q + 4 <= count; q += 4) of(std::integral_constant<std::size_t, 4>(), q);
+  for (; q + 2 <= count; q += 2) of(std::integral_constant<std::size_t, 2>(), q);
+  for (; q < count; ++q) of(std::integral_constant<std::size_t, 1>(), q);
+}
+
+template <class Kv>
+static void kv_scores(const float* const* queries, std::size_t count, const std::byte* const* blocks,
+                      std::size_t block_count, std::size_t dim, float* const* scores) {
+  for_queries(count, [&](auto size, std::size_t q) {
+    constexpr std::size_t kBlocks = size >= 8 ? 1 : size == 4 ? 2 : 4;
+    std::size_t b = 0;
+    for (; b + kBlocks <= block_count; b += kBlocks)
+      scores_of<Kv, size, kBlocks>(queries + q, blocks + b, dim, scores + q, b * kTileRows);
+    for (; b < block_count; ++b)
+      scores_of<Kv, size, 1>(queries + q, blocks + b, dim, scores + q, b * kTileRows);
+  });
+}
+
+template <class Kv>
+static void kv_add_values(const float* const* weights, std::size_t count, const std::byte* values,
+                          std::size_t keys, std::size_t cell_bytes, std::size_t dim, float* const* sums) {
+  for_queries(count, [&](auto size, std::size_t q) {
+    constexpr std::size_t kSums = kWide == 16 ? 16 : 8;  // registers
+    constexpr std::size_t kVectors = kSums / size < 8 ? kSums / size : 8;
+    std::size_t first = 0;
+    for (; first + kVectors * kWide <= dim; first += kVectors * kWide)
+      add_values_of<Kv, size, kVectors>(weights + q, values, keys, cell_bytes, dim, first, sums + q);
+    for (; first < dim; first += kWide)
+      add_values_of<Kv, size, 1>(weights + q, values, keys, cell_bytes, dim, first, sums + q);
+  });
+}
+
+template <class Kv>
+static constexpr KvKernels kv_kernels() {
+  return {&Kv::store_key, &Kv::store_value, &kv_scores<Kv>, &kv_add_values<Kv>};
+}
+
+// NOLINTEND(misc-definitions-in-headers)

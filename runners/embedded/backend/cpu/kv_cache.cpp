@@ -1,0 +1,45 @@
+#include "runners/embedded/backend/cpu/kv_cache.h"
+
+#include <new>
+
+#include <fmt/format.h>
+
+#include "prompts/input_error.h"
+
+namespace gpqa {
+namespace {
+
+constexpr std::size_t kLanes = 16;  // values fill whole vectors
+constexpr std::size_t kBlock = 32;  // of q8_0
+
+std::size_t whole(std::size_t count, std::size_t part) {
+  return (count + part - 1) / part * part;
+}
+
+std::size_t bytes_of(KvType type, std::size_t numbers) {
+  return type == KvType::f32 ? 4 * numbers : type == KvType::f16 ? 2 * numbers : numbers / kBlock * 34;
+}
+
+}  // namespace
+
+CpuKvCache::CpuKvCache(const KvShape& shape)
+    : shape_(shape),
+      blocks_(whole(shape.cells, kKeyBlock) / kKeyBlock),
+      key_block_bytes_(bytes_of(shape.type, kKeyBlock * shape.head_dim)),
+      value_bytes_(bytes_of(shape.type, whole(shape.head_dim, kLanes))) {
+  if (shape.type == KvType::q8_0 && shape.head_dim % kBlock != 0)
+    throw InputError(
+        fmt::format("keys and values of q8_0 come in blocks of {}; a head here has {}: take f16 (--kv f16)",
+                    kBlock, shape.head_dim));
+  const std::size_t sequences = shape.slots * shape.kv_heads;
+  keys_ = zeros(sequences * blocks_ * key_block_bytes_);
+  values_ = zeros(sequences * cells() * value_bytes_);
+}
+
+CpuKvCache::Bytes CpuKvCache::zeros(std::size_t bytes) {
+  auto* at = static_cast<std::byte*>(std::calloc(bytes, 1));
+  if (at == nullptr) throw std::bad_alloc();
+  return Bytes(at);
+}
+
+}  // namespace gpqa

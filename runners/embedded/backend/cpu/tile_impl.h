@@ -1,0 +1,322 @@
+// A tile's lines (packed_matrix.h) as registers: included once for each instruction set, in a namespace of
+// its own, after kernels_impl.h. Vectors are as wide as the instruction set's registers; a line of sixteen
+// rows is one of them, or two, or four parts. Products and sums are spelt by fused(): were they left to the
+// compiler, it could round them differently for one token and for eight.
+// NOLINTBEGIN(misc-definitions-in-headers)
+
+#if defined(__AVX512BW__)
+constexpr std::size_t kWide = 16;
+#elif defined(__AVX2__)
+constexpr std::size_t kWide = 8;
+#else
+constexpr std::size_t kWide = 4;
+#endif
+constexpr std::size_t kLine = 64;                  // bytes
+constexpr std::size_t kParts = kTileRows / kWide;  // registers a line
+constexpr std::size_t kRegister = kLine / kParts;  // bytes
+using Floats = float __attribute__((vector_size(kRegister)));
+using Ints = std::int32_t __attribute__((vector_size(kRegister)));
+using Uints = std::uint32_t __attribute__((vector_size(kRegister)));
+using Words = std::uint16_t __attribute__((vector_size(kRegister)));
+
+template <class Vector>
+static inline void put(void* to, const Vector& v) {
+  __builtin_memcpy(to, &v, sizeof v);
+}
+
+static inline Floats fused(const Floats& a, const Floats& b, const Floats& c) {
+#if defined(__AVX512BW__)
+  return _mm512_fmadd_ps(a, b, c);
+#elif defined(__AVX2__)
+  return _mm256_fmadd_ps(a, b, c);
+#else
+  return a * b + c;  // compiled without contraction
+#endif
+}
+
+// sums + w[2i] * x[2i] + w[2i + 1] * x[2i + 1], of 16 bits
+static inline Ints add_pairs(const Ints& sums, const Ints& w, const Ints& x) {
+#if defined(__AVX512VNNI__)
+  return (Ints)_mm512_dpwssd_epi32((__m512i)sums, (__m512i)w, (__m512i)x);
+#elif defined(__AVX512BW__)
+  return sums + (Ints)_mm512_madd_epi16((__m512i)w, (__m512i)x);
+#elif defined(__AVX2__)
+  return sums + (Ints)_mm256_madd_epi16((__m256i)w, (__m256i)x);
+#elif defined(__SSE2__)
+  return sums + (Ints)_mm_madd_epi16((__m128i)w, (__m128i)x);
+#else
+  return sums + ((w << 16) >> 16) * ((x << 16) >> 16) + (w >> 16) * (x >> 16);
+#endif
+}
+
+static inline Floats spread(float x) {
+#if defined(__AVX512BW__)
+  return _mm512_set1_ps(x);
+#elif defined(__AVX2__)
+  return _mm256_set1_ps(x);
+#else
+  return Floats{x, x, x, x};
+#endif
+}
+static inline Ints spread(std::int32_t x) {
+#if defined(__AVX512BW__)
+  return (Ints)_mm512_set1_epi32(x);
+#elif defined(__AVX2__)
+  return (Ints)_mm256_set1_epi32(x);
+#else
+  return Ints{x, x, x, x};
+#endif
+}
+// Two values of 16 bits, or four of 8, in each lane.
+static inline Ints spread_bits(const void* from) {
+  std::int32_t bits;
+  __builtin_memcpy(&bits, from, sizeof bits);
+  return spread(bits);
+}
+static inline Floats to_floats(const Ints& x) {
+  return __builtin_convertvector(x, Floats);
+}
+
+// kWide float16
+static inline Floats halves(const std::byte* at) {
+#if defined(__AVX512BW__)
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
+#elif defined(__AVX2__)
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+#else
+  Floats v;
+  for (std::size_t i = 0; i < kWide; ++i) v[i] = half(at + 2 * i);
+  return v;
+#endif
+}
+
+// kWide integers of 8 and of 16 bits. Spelt out: GCC 12 converts such vectors one number at a time.
+static inline Ints signed_bytes(const std::byte* at) {
+#if defined(__AVX512BW__)
+  return (Ints)_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+#elif defined(__AVX2__)
+  return (Ints)_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at)));
+#else
+  Ints v;
+  for (std::size_t i = 0; i < kWide; ++i) v[i] = static_cast<std::int8_t>(at[i]);
+  return v;
+#endif
+}
+static inline Ints unsigned_words(const std::byte* at) {
+#if defined(__AVX512BW__)
+  return (Ints)_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
+#elif defined(__AVX2__)
+  return (Ints)_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+#else
+  Ints v;
+  for (std::size_t i = 0; i < kWide; ++i)
+    v[i] = static_cast<int>(at[2 * i]) | static_cast<int>(at[2 * i + 1]) << 8;
+  return v;
+#endif
+}
+
+// ---- A tile's integers, a group of four columns at a time, one part of the rows: take(group, bytes).
+
+// Memory answers after some hundred lines' worth of work: ask for what comes next. Tiles lie one after the
+// other, so that what comes after a tile's end is right too.
+constexpr std::size_t kAhead = 2048;
+
+static inline Words line_part(const std::byte* values, std::size_t line, std::size_t part) {
+  const std::byte* at = values + line * kLine + part * kRegister;
+  __builtin_prefetch(at + kAhead);
+  return load<Words>(at);
+}
+static inline Words low_halves(const Words& bytes) {
+  return bytes & 0x0F0F;
+}
+static inline Words high_halves(const Words& bytes) {
+  return (bytes >> 4) & 0x0F0F;
+}
+
+template <class Take>
+static inline void groups_8(const std::byte* values, std::size_t first, std::size_t part, const Take& take) {
+#pragma GCC unroll 8
+  for (std::size_t g = 0; g < 8; ++g) take(first + g, line_part(values, g, part));
+}
+template <class Take>
+static inline void groups_4(const std::byte* values, std::size_t first, std::size_t part, const Take& take) {
+#pragma GCC unroll 4
+  for (std::size_t i = 0; i < 4; ++i) {
+    const Words both = line_part(values, i, part);
+    take(first + 2 * i, low_halves(both));
+    take(first + 2 * i + 1, high_halves(both));
+  }
+}
+// A fifth bit for each: bit g of the fifth line's bytes.
+template <class Take>
+static inline void groups_5(const std::byte* values, std::size_t first, std::size_t part, const Take& take) {
+  const Words bits = line_part(values, 4, part);
+#pragma GCC unroll 4
+  for (std::size_t i = 0; i < 4; ++i) {
+    const Words both = line_part(values, i, part);
+    const auto bit = [&](std::size_t g) {
+      const auto shift = static_cast<int>(g);
+      return (shift < 4 ? bits << (4 - shift) : bits >> (shift - 4)) & 0x1010;
+    };
+    take(first + 2 * i, low_halves(both) | bit(2 * i));
+    take(first + 2 * i + 1, high_halves(both) | bit(2 * i + 1));
+  }
+}
+// Sixteen columns; fifth and sixth bits of all four groups in the third line.
+template <class Take>
+static inline void groups_6(const std::byte* values, std::size_t first, std::size_t part, const Take& take) {
+  const Words a = line_part(values, 0, part);
+  const Words b = line_part(values, 1, part);
+  const Words high = line_part(values, 2, part);
+  take(first, low_halves(a) | ((high << 4) & 0x3030));
+  take(first + 1, high_halves(a) | ((high << 2) & 0x3030));
+  take(first + 2, low_halves(b) | (high & 0x3030));
+  take(first + 3, high_halves(b) | ((high >> 2) & 0x3030));
+}
+
+// ---- The block formats, by ggml's ids.
+
+// of(integral_constant<type>): what a type decides is decided once, outside of the loops.
+template <class Of>
+static inline void for_type(std::uint32_t type, const Of& of) {
+  switch (type) {
+    case 2:
+      return of(std::integral_constant<std::uint32_t, 2>());
+    case 6:
+      return of(std::integral_constant<std::uint32_t, 6>());
+    case 8:
+      return of(std::integral_constant<std::uint32_t, 8>());
+    case 12:
+      return of(std::integral_constant<std::uint32_t, 12>());
+    case 13:
+      return of(std::integral_constant<std::uint32_t, 13>());
+    default:
+      return of(std::integral_constant<std::uint32_t, 14>());
+  }
+}
+// Bytes of one row's integers, for 256 columns.
+static constexpr std::size_t integer_bytes_of(std::uint32_t type) {
+  return type == 8 ? 256 : type == 6 || type == 13 ? 160 : type == 14 ? 192 : 128;
+}
+static constexpr bool minimums_of(std::uint32_t type) {
+  return type == 12 || type == 13;
+}
+static inline Words offset_of(std::uint32_t type) {
+  const auto offset = static_cast<std::uint16_t>(type == 8    ? 128
+                                                 : type == 14 ? 32
+                                                 : type == 6  ? 16
+                                                 : type == 2  ? 8
+                                                              : 0);
+  return Words{} + offset;
+}
+
+// Where the panel of columns from `first` on, `width` of them, lies in a tile.
+struct Place {
+  const std::byte* factors;  // Q6_K's float16
+  const std::byte* scales;
+  const std::byte* integers;
+};
+template <std::uint32_t Type>
+static inline Place place_of(const std::byte* tile, std::size_t row_width, std::size_t first,
+                             std::size_t width) {
+  constexpr std::size_t kIntegers = integer_bytes_of(Type) * kTileRows / 8;  // of 32 columns
+  constexpr std::size_t kScales = 2 * kTileRows;                             // likewise
+  const std::byte* panels = tile;
+  if constexpr (Type == 14) panels += (row_width / 256 * 2 * kTileRows + kLine - 1) / kLine * kLine;
+  const std::byte* panel = panels + first / 32 * (kIntegers + kScales);
+  return {tile + first / 256 * 2 * kTileRows, panel, panel + width / 32 * kScales};
+}
+
+// The integers of a panel's columns.
+template <std::uint32_t Type, class Take>
+static inline void integers(const Place& place, std::size_t width, std::size_t part, const Take& take) {
+  constexpr std::size_t kColumn = integer_bytes_of(Type) * kTileRows / 32;  // bytes of 8 columns
+  if constexpr (Type == 14) {
+    for (std::size_t k = 0; k < width; k += 16) groups_6(place.integers + k / 8 * kColumn, k / 4, part, take);
+  } else {
+    for (std::size_t k = 0; k < width; k += 32) {
+      const std::byte* block = place.integers + k / 8 * kColumn;
+      if constexpr (Type == 8)
+        groups_8(block, k / 4, part, take);
+      else if constexpr (Type == 6 || Type == 13)
+        groups_5(block, k / 4, part, take);
+      else
+        groups_4(block, k / 4, part, take);
+    }
+  }
+}
+
+// ---- Scales, for each sixteen columns.
+
+static inline void scales_of_block(const std::byte* scales, std::size_t block, Panel& panel) {  // 32 columns
+  for (std::size_t part = 0; part < kParts; ++part) {
+    const Floats d = halves(scales + part * kWide * 2);
+    put(panel.scales + 2 * block * kTileRows + part * kWide, d);
+    put(panel.scales + (2 * block + 1) * kTileRows + part * kWide, d);
+  }
+}
+
+static inline void scales_6_k(const std::byte* factors, const std::byte* scales, Panel& panel) {
+  for (std::size_t part = 0; part < kParts; ++part) {
+    const Floats d = halves(factors + part * kWide * 2);
+    for (std::size_t j = 0; j < 16; ++j)
+      put(panel.scales + j * kTileRows + part * kWide,
+          d * to_floats(signed_bytes(scales + j * kTileRows + part * kWide)));
+  }
+}
+
+// Eight scales and eight minimums of six bits each, in three words a row: four low ones, four low ones, and
+// the others' low four bits, whose high two sit above the first eight.
+static inline void scales_k(const std::byte* scales, Panel& panel) {
+  for (std::size_t part = 0; part < kParts; ++part) {
+    const std::size_t row = part * kWide;
+    const Floats d = halves(scales + row * 2);
+    const Floats least = halves(scales + (kTileRows + row) * 2);
+    const auto word = [&](std::size_t i) {
+      return load<Uints>(scales + 4 * kTileRows + (i * kTileRows + row) * 4);
+    };
+    const Uints sixes[2][2] = {
+        {word(0) & 0x3F3F3F3F, (word(2) & 0x0F0F0F0F) | ((word(0) >> 2) & 0x30303030)},
+        {word(1) & 0x3F3F3F3F, ((word(2) >> 4) & 0x0F0F0F0F) | ((word(1) >> 2) & 0x30303030)}};
+    for (std::size_t j = 0; j < 8; ++j) {
+      const auto six = [&](std::size_t which) {
+        return to_floats((Ints)((sixes[which][j / 4] >> static_cast<int>(8 * (j % 4))) & 0xFF));
+      };
+      const Floats scale = d * six(0);
+      put(panel.scales + 2 * j * kTileRows + row, scale);
+      put(panel.scales + (2 * j + 1) * kTileRows + row, scale);
+      put(panel.minimums + j * kTileRows + row, least * six(1));
+    }
+  }
+}
+
+template <std::uint32_t Type>
+static inline void scales_of(const Place& place, std::size_t width, Panel& panel) {
+  for (std::size_t line = 0; line < width / 64; ++line)
+    __builtin_prefetch(place.scales + line * kLine + kAhead);
+  if constexpr (Type == 14) {
+    scales_6_k(place.factors, place.scales, panel);
+  } else if constexpr (minimums_of(Type)) {
+    scales_k(place.scales, panel);
+  } else {
+    for (std::size_t b = 0; b < width / 32; ++b) scales_of_block(place.scales + b * 2 * kTileRows, b, panel);
+  }
+}
+
+// ---- What integers are multiplied with.
+
+// The words of a group of four columns: columns 0 and 2, 1 and 3.
+struct WordPair {
+  Ints even, odd;
+};
+static inline WordPair words_of(const Words& four, const Words& offset) {
+  return {(Ints)((four & 0xFF) - offset), (Ints)((four >> 8) - offset)};
+}
+
+#if defined(__AVX512VNNI__)
+static inline Ints add_fours(const Ints& sums, const Ints& w, const Ints& x) {
+  return (Ints)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)w, (__m512i)x);
+}
+#endif
+
+// NOLINTEND(misc-definitions-in-headers)
