@@ -3,6 +3,7 @@
 #include <exception>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -39,7 +40,7 @@ void check_command(const CLI::App& app, std::span<char* const> words) {
   throw InputError(fmt::format("unknown command '{}'{}", word, suggestion(word, known)));
 }
 
-// The words that CLI11 didn't expect, with the option that one of them may be meant for.
+// What CLI11 didn't take, and what may be meant.
 std::string unexpected(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App* command = &app;
   while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
@@ -47,6 +48,10 @@ std::string unexpected(const CLI::App& app, const CLI::ParseError& error) {
   for (const auto* option : command->get_options())
     for (const auto& name : option->get_lnames()) known.push_back("--" + name);
   std::string text = error.what();
+  // CLI11 says that it couldn't, not what it would take.
+  constexpr std::string_view kCould = "Could not convert: ";
+  if (text.starts_with(kCould))
+    text = fmt::format("{}: expected a number within its range", text.substr(kCould.size()));
   for (const auto& word : command->remaining(true)) {
     const auto name = word.substr(0, word.find('='));
     if (!name.starts_with("--")) continue;

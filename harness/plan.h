@@ -44,6 +44,8 @@ struct EngineOptions {
   std::string kernels;       // a set's name; "": the best that this processor runs
   bool no_check = false;     // don't read the whole file for NaN at first
   bool force_template = false;  // Gemma 4's chat format, where the file's own isn't known
+
+  bool operator==(const EngineOptions&) const = default;
 };
 
 struct VariantPlan {

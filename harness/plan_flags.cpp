@@ -11,6 +11,10 @@ Plan plan_of_one(const PlanFlags& flags) {
         "which server, or which model? Give --server URL, or --model FILE for gpqa's own engine (with "
         "--dataset "
         "and --name), or --plan FILE");
+  if (!flags.servers.empty() && !(flags.engine == EngineOptions()))
+    throw InputError(
+        "--slots, --context, --threads, --arithmetic and --no-check are of gpqa's own engine, but a server "
+        "answers: leave out --server, or these");
   VariantPlan variant;
   variant.name = flags.name.empty() ? "model" : flags.name;
   variant.experts = flags.experts;

@@ -17,6 +17,7 @@
 #include "results/run_files.h"
 #include "results/run_journal.h"
 #include "results/summary.h"
+#include "runners/embedded/model/model_source.h"
 
 namespace gpqa {
 namespace {
@@ -68,6 +69,35 @@ void print_result(const std::string& name, const RunRecord& run) {
         s.sampling_mismatches);
 }
 
+// Nothing where there are none.
+void refuse_other_run(const fs::path& folder, std::span<const ManifestDifference> fields) {
+  if (fields.empty()) return;
+  std::string lines;
+  for (const auto& field : fields)
+    lines += fmt::format("\n  {}: {} there, {} now", field.field, field.stored, field.now);
+  throw InputError(fmt::format(
+      "'{}' holds another run; these fields differ:{}\nRun with the same settings to go on with it, "
+      "or give --out another folder",
+      folder.string(), lines));
+}
+
+// What can be told of who answers without asking or loading: whether it is a server, and the model's size.
+void check_who_answered(const fs::path& folder, const RunnerInfo& then, const VariantPlan& variant,
+                        std::span<const std::string> accept) {
+  std::vector<ManifestDifference> fields;
+  const auto compare = [&](const char* name, const auto& stored, const auto& now) {
+    if (stored != now && !is_accepted(name, accept))
+      fields.push_back({name, fmt::to_string(stored), fmt::to_string(now)});
+  };
+  compare("runner.kind", then.kind, std::string(variant.embedded() ? "embedded" : "llama-server"));
+  if (variant.embedded() && fields.empty()) {
+    const ModelSource source(variant.model);
+    compare("runner.n_params", then.n_params, static_cast<std::int64_t>(source.elements()));
+    compare("runner.model_bytes", then.model_bytes, static_cast<std::int64_t>(source.tensor_bytes()));
+  }
+  refuse_other_run(folder, fields);
+}
+
 }  // namespace
 
 Manifest plan_manifest(const PreparedPlan& prepared, const VariantPlan& variant) {
@@ -101,14 +131,7 @@ void check_stored_run(const fs::path& folder, const Manifest& manifest, std::spa
   now.runner = stored.runner;
   auto fields = differences(stored, now);
   std::erase_if(fields, [&](const auto& field) { return is_accepted(field.field, accept); });
-  if (fields.empty()) return;
-  std::string lines;
-  for (const auto& field : fields)
-    lines += fmt::format("\n  {}: {} there, {} now", field.field, field.stored, field.now);
-  throw InputError(fmt::format(
-      "'{}' holds another run; these fields differ:{}\nRun with the same settings to go on with it, "
-      "or give --out another folder",
-      folder.string(), lines));
+  refuse_other_run(folder, fields);
 }
 
 VariantResult run_variant(const PreparedPlan& prepared, const VariantPlan& variant) {
@@ -122,6 +145,7 @@ VariantResult run_variant(const PreparedPlan& prepared, const VariantPlan& varia
   if (holds_run(folder)) {
     const auto stored = read_run(folder);
     if (pending_trials(prepared.trials, stored).empty()) {
+      check_who_answered(folder, stored.manifest.runner, variant, prepared.accept);
       // Who answered then may not be who is served now.
       fmt::print("  complete  nothing to ask; begun {}, answered by\n",
                  terminal_escape(stored.manifest.created));

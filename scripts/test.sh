@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds and passes the tests: what CI runs.
 #   scripts/test.sh         about 40 minutes on 2 processors, from nothing
-#   scripts/test.sh --all   also a debug build, more seeds of the peers, the bench's bounds, and ten minutes of
-#                           hostile input for each fuzz target, not 20 seconds
+#   scripts/test.sh --all   also a debug build, more seeds of the peers, the bench's bounds, 200 kills of each kind and many
+#                           more random cases, and ten minutes of hostile input for each fuzz target, not 20 seconds
 # The last line adds everything up; the exit code is 0 only if nothing failed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -66,6 +66,11 @@ run_ctest() {
   return "$status"
 }
 
+# The same, with as many random cases as are to be seen before a release.
+run_ctest_long() {
+  GPQA_KILLS=200 GPQA_SEEDS=20 run_ctest release
+}
+
 # Another clone of the same sources finds its objects in the cache.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 
@@ -77,13 +82,19 @@ step "packages" scripts/setup.sh || { echo "0 passed, 1 failed"; exit 1; }
 step "format" scripts/format.sh --check
 
 if step "build release" build release; then
-  counted "tests" run_ctest release
+  if [[ -n $all ]]; then
+    counted "tests" run_ctest_long
+    step "a million texts there and back" build/release/tests/runners/model_files/model_files_tests '[million]'
+  else
+    counted "tests" run_ctest release
+  fi
   if step "Python peers" scripts/venv.sh peers; then
     python=${GPQA_VENV:-.venv}/bin/python
     counted "lm-eval" "$python" tests/peers/lm_eval_peer.py --build build/release ${all:+--long}
     counted "llama.cpp server" "$python" tests/peers/real_server_peer.py --build build/release ${all:+--long}
     counted "llama.cpp tokenizer" "$python" tests/peers/tokenizer_peer.py --build build/release ${all:+--long}
     counted "engine against llama.cpp" "$python" tests/peers/engine_peer.py --build build/release ${all:+--long}
+    counted "engine on random shapes" "$python" tests/peers/shapes_peer.py --build build/release ${all:+--cases 300}
     [[ -z $all ]] || counted "bench" "$python" bench/client_cost.py --build build/release --check
   fi
 fi

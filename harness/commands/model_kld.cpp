@@ -167,7 +167,7 @@ void check_vocabularies(const Options& options, const Tokenizer& first, const To
 
 int run(const Options& options) {
   if (options.text.empty() == options.run.empty())
-    throw InputError("which text? Give --text FILE, or --run FOLDER for what a run's model wrote");
+    throw InputError("which text? Give one of --text FILE, and --run FOLDER for what a run's model wrote");
   auto first = std::make_unique<ModelSource>(options.first);
   auto second = std::make_unique<ModelSource>(options.second);
   const auto tokenizer = first->tokenizer();

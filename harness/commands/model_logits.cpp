@@ -10,6 +10,7 @@
 #include "harness/commands/command.h"
 #include "harness/engine_options.h"
 #include "harness/exit_code.h"
+#include "harness/token_ids.h"
 #include "prompts/input_error.h"
 #include "results/posix_file.h"
 #include "runners/model_files/tokenizer.h"
@@ -22,14 +23,16 @@ constexpr std::size_t kLongestPrompt = 64U << 20;
 
 struct Options {
   std::string model;
-  std::vector<std::int32_t> tokens;
+  std::vector<std::string> tokens;
   std::string prompt_file;
   bool all = false;
   EngineOptions engine;
 };
 
 std::vector<std::int32_t> ids_of(const Options& options, const ModelSource& source) {
-  auto ids = options.tokens;
+  std::vector<TokenId> ids;
+  for (const auto& some : options.tokens)
+    for (const auto id : parse_token_ids(some)) ids.push_back(id);
   if (!options.prompt_file.empty())
     ids = source.tokenizer().encode(read_whole_file(options.prompt_file, kLongestPrompt), {.add_bos = true});
   if (ids.empty()) throw InputError("which tokens? Give --tokens 2,10,... or --prompt-file FILE");
@@ -76,8 +79,7 @@ Command add_model_logits(CLI::App& model) {
   auto options = std::make_shared<Options>();
   app->add_option("FILE", options->model, "a GGUF file, or a checkpoint's folder")->required();
   auto* tokens = app->add_option("--tokens", options->tokens, "the ids to read, the first one at position 0")
-                     ->type_name("ID,ID,...")
-                     ->delimiter(',');
+                     ->type_name("ID,ID,...");
   app->add_option("--prompt-file", options->prompt_file, "a text to read instead, with `<bos>` before it")
       ->type_name("FILE")
       ->excludes(tokens);

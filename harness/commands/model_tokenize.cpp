@@ -1,15 +1,13 @@
-#include <charconv>
 #include <cstdio>
 #include <iostream>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "harness/commands/command.h"
+#include "harness/token_ids.h"
 #include "prompts/input_error.h"
 #include "runners/model_files/tokenizer.h"
 
@@ -24,23 +22,6 @@ struct Options {
   bool json = false;
 };
 
-// [2,105] or 2 105 or 2,105.
-std::vector<TokenId> read_ids(std::string_view line) {
-  std::vector<TokenId> ids;
-  constexpr std::string_view kBetween = " \t\r,[]";
-  for (;;) {
-    line.remove_prefix(std::min(line.find_first_not_of(kBetween), line.size()));
-    if (line.empty()) return ids;
-    TokenId id = 0;
-    const auto* end = line.data() + line.size();
-    const auto [rest, error] = std::from_chars(line.data(), end, id);
-    if (error != std::errc() || (rest != end && kBetween.find(*rest) == std::string_view::npos))
-      throw InputError(fmt::format("expected ids of tokens, found '{}'", line.substr(0, 20)));
-    ids.push_back(id);
-    line.remove_prefix(static_cast<std::size_t>(rest - line.data()));
-  }
-}
-
 std::string read_text(const std::string& line, bool as_json) {
   if (!as_json) return line;
   const auto text = nlohmann::json::parse(line, nullptr, false);
@@ -51,7 +32,7 @@ std::string read_text(const std::string& line, bool as_json) {
 std::string converted(const Tokenizer& tokenizer, const std::string& line, const Options& options) {
   using Json = nlohmann::json;
   if (options.decode) {
-    const auto text = tokenizer.decode(read_ids(line), !options.no_special);
+    const auto text = tokenizer.decode(parse_token_ids(line), !options.no_special);
     return options.json ? Json(text).dump(-1, ' ', false, Json::error_handler_t::replace) : text;
   }
   return Json(tokenizer.encode(read_text(line, options.json),

@@ -21,8 +21,10 @@ ChatModel::ChatModel(const ModelSource& source, bool force_template)
     : tokenizer_(source.tokenizer()),
       template_(source.chat_template()),
       format_(chat_format(template_, source.path().string(), force_template)),
-      template_sha256_(template_ ? sha256_hex(*template_) : "") {
-  if (source.gguf() != nullptr) baked_ = read_baked_sampling(*source.gguf());
+      template_sha256_(template_ ? sha256_hex(*template_) : ""),
+      baked_(source.gguf() != nullptr
+                 ? read_baked_sampling(*source.gguf())
+                 : read_baked_sampling(source.path(), tokenizer_.vocabulary().ids.suppressed)) {
   const auto single = [&](std::string_view tag) {
     const auto ids = tokenizer_.encode(tag);
     if (ids.size() != 1)

@@ -60,7 +60,7 @@ RunnerInfo describe(LoadedModel& model, const ChatModel& chat, const SamplingCon
   info.model_path = std::filesystem::absolute(source.path()).lexically_normal().string();
   info.model_id = source.path().filename().string();
   info.quant = file_label(source);
-  for (const auto& tensor : source.tensors()) info.n_params += static_cast<std::int64_t>(tensor.elements());
+  info.n_params = static_cast<std::int64_t>(source.elements());
   info.model_bytes = static_cast<std::int64_t>(source.tensor_bytes());
   info.slots = info.concurrency = static_cast<std::int64_t>(sizes.slots);
   info.slot_context = static_cast<std::int64_t>(sizes.cells);

@@ -59,6 +59,10 @@ TEST_CASE("wrong usage and bad input exit with 2 and say what to do") {
   refused("run --server http://127.0.0.1:1 --plan p.toml", "--plan");
   refused("run --server http://127.0.0.1:1 --name x --run-seed -1 --dataset " + csv,
           "expected a whole number");
+  refused("run --server http://127.0.0.1:1 --name x --limit few --dataset " + csv,
+          "--limit = few: expected a number within its range");
+  refused("run --server http://127.0.0.1:1 --name x --slots 2 --dataset " + csv,
+          "of gpqa's own engine, but a server answers");
   refused("show . -1", "");
   refused("run --plan nowhere.toml", "nowhere.toml");
   refused("run --server http://127.0.0.1:1 --name x --api-key-env GPQA_TEST_UNSET --dataset " + csv,

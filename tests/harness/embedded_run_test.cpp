@@ -89,12 +89,33 @@ TEST_CASE("slots, threads, Ctrl-C and kill -9 change nothing in what is answered
 
 TEST_CASE("another arithmetic or another file is another run") {
   const Shell gpqa;
-  REQUIRE(gpqa(run_line("--limit 2")).code == 0);
-  const auto exact = gpqa(run_line("--limit 3 --arithmetic float32"));
-  CHECK(exact.code == 2);
-  const auto longer = gpqa(run_line("--limit 2 --arithmetic float32"));
-  // It is complete, so nothing is loaded to find out.
-  CHECK_THAT(longer.out, Contains("nothing to ask"));
+  REQUIRE(gpqa(run_line("--limit 3")).code == 0);
+  const auto journal = gpqa.folder.path() / "runs/a/a/trials.jsonl";
+  const auto whole = contents(journal);
+  const auto refused = [&](const std::string& line, const std::string& words) {
+    const auto result = gpqa(line);
+    INFO(result.out << result.err);
+    CHECK(result.code == 2);
+    CHECK_THAT(result.err, Contains("these fields differ") && Contains(words));
+  };
+  auto other = run_line("--limit 3");
+  other.replace(other.find("q4_k_m"), 6, "q8_0");
+  const auto served = "run --dataset " + shell_quote(kSyntheticCsv) +
+                      " --server http://127.0.0.1:9 --name a --limit 3 --set max_tokens=40 --set "
+                      "reasoning_budget_tokens=12";
+  // It is complete, so nothing is loaded or asked to find out, but what can be seen is.
+  CHECK_THAT(gpqa(run_line("--limit 3 --arithmetic float32")).out, Contains("nothing to ask"));
+  refused(other, "runner.model_bytes: 2644248 there");
+  refused(served, "runner.kind: embedded there, llama-server now");
+  CHECK(contents(journal) == whole);
+  // It isn't.
+  const auto half = whole.substr(0, whole.find('\n') + 1);
+  gpqa.write("runs/a/a/trials.jsonl", half);
+  refused(run_line("--limit 3 --arithmetic float32"), "float32");
+  refused(other, "runner.model_bytes");
+  CHECK(contents(journal) == half);
+  CHECK(gpqa(run_line("--limit 3")).code == 0);
+  CHECK(contents(journal).starts_with(half));
 }
 
 TEST_CASE("an engine's table in a plan, and what can't be in it") {

@@ -11,6 +11,7 @@
 #include "tests/harness/scripted_run.h"
 #include "tests/harness/shell.h"
 #include "tests/harness/variable.h"
+#include "tests/support/tls_server.h"
 
 namespace gpqa {
 namespace {
@@ -272,6 +273,14 @@ TEST_CASE("a proxy is asked for another machine, and gets no token; the loopback
   fetch.options.limits.max_tries = 1;
   CHECK_THAT(fetch.refusal(), Contains("https://hub.invalid:443") && Contains("CONNECT"));
   CHECK(fetch.hub.cdn.asked().size() == asked);
+}
+
+TEST_CASE("a hub whose certificate nobody vouches for gets no token") {
+  const test::TlsServer hub;
+  Fetching fetch;
+  fetch.options.endpoint = hub.url();
+  CHECK_THAT(fetch.refusal(), Contains("the server's certificate is not trusted"));
+  CHECK(hub.asked.empty());
 }
 
 TEST_CASE("a download of something else is kept beside") {

@@ -33,6 +33,8 @@ TEST_CASE("gpqa model logits prints what transformers says") {
   REQUIRE(json.at("logits").size() == 1);
   for (std::size_t i = 0; i < 1408; ++i)
     CHECK(std::abs(json.at("logits")[0][i].get<double>() - golden.at("last_logits")[i].get<double>()) < 5e-5);
+  CHECK(gpqa("model logits --tokens '[2, 885]' " + kTiny).out ==
+        gpqa("model logits " + kTiny + " --tokens 2 885").out);
   const auto all =
       gpqa("model logits " GPQA_TEST_DATA "/gemma4/tiny-hf --all --threads 1 --arithmetic float32 --tokens " +
            ids);
@@ -61,6 +63,11 @@ TEST_CASE("what a model can't be asked is said") {
   refused("logits " + kTiny, "--tokens");
   refused("logits " + kTiny + " --tokens 2,1408", "token 1408: the vocabulary ends at 1407");
   refused("logits " + kTiny + " --tokens -1", "-1");
+  refused("logits " + kTiny + " --tokens ''", "which tokens?");
+  refused("logits " + kTiny + " --tokens 2,,3", "expected ids of tokens like 2,105, found ',3'");
+  refused("logits " + kTiny + " --tokens 2,", "nothing after a comma");
+  refused("logits " + kTiny + " --tokens 2,x", "found 'x'");
+  refused("logits " + kTiny + " --tokens 99999999999", "found '99999999999'");
   refused("logits none.gguf --tokens 2", "no such file");
   refused("logits " + kTiny + " --prompt-file none.txt", "none.txt");
   refused("kld " + kTiny + " " + kTiny, "--text");

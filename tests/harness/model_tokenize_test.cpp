@@ -73,7 +73,7 @@ TEST_CASE("model tokenize: what can't be read exits with 2 and names the line") 
     CHECK(result.code == 2);
     CHECK_THAT(result.err, Contains(words));
   };
-  refused("--decode " + kTiny, "2\n2 x\n", "standard input:2: expected ids of tokens, found 'x'");
+  refused("--decode " + kTiny, "2\n2 x\n", "standard input:2: expected ids of tokens like 2,105, found 'x'");
   refused("--decode " + kTiny, "1408\n", "standard input:1: token 1408; the vocabulary has 1408");
   refused("--decode " + kTiny, "99999999999\n", "standard input:1: expected ids");
   refused("--json " + kTiny, "text\n", "standard input:1: expected a text as a JSON string");

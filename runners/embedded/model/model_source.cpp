@@ -63,6 +63,12 @@ std::span<const TensorView> ModelSource::tensors() const {
   return gguf_ != nullptr ? gguf_->tensors() : checkpoint_->tensors();
 }
 
+std::uint64_t ModelSource::elements() const {
+  std::uint64_t sum = 0;
+  for (const auto& tensor : tensors()) sum += tensor.elements();
+  return sum;
+}
+
 std::uint64_t ModelSource::tensor_bytes() const {
   std::uint64_t sum = 0;
   for (const auto& tensor : tensors()) sum += tensor.bytes.size();

@@ -25,6 +25,7 @@ class ModelSource {
   // By its GGUF name, also in a checkpoint; null if there is none.
   const TensorView* find(const std::string& gguf_name) const;
   std::span<const TensorView> tensors() const;
+  std::uint64_t elements() const;  // of all tensors
   std::uint64_t tensor_bytes() const;
   const GgufFile* gguf() const { return gguf_.get(); }  // null: a checkpoint
   // Throw FormatError for a vocabulary that is damaged, or larger than the model has embeddings for.

@@ -77,7 +77,7 @@ struct SamplerSettings {
   bool operator==(const SamplerSettings&) const = default;
 };
 
-// What a GGUF file says of sampling: `general.sampling.*`, `tokenizer.ggml.suppress_tokens`.
+// What a model's files say of sampling: `general.sampling.*`, `tokenizer.ggml.suppress_tokens`.
 struct BakedSampling {
   std::optional<std::string> sequence;  // names of samplers between semicolons
   std::optional<std::int32_t> top_k;
@@ -92,6 +92,8 @@ struct BakedSampling {
   std::optional<float> mirostat_tau;
   std::optional<float> mirostat_eta;
   std::vector<int> suppress_tokens;
+
+  bool operator==(const BakedSampling&) const = default;
 };
 
 // The defaults, replaced by what is baked, replaced by what is asked; that is clamped where llama-server

@@ -1,6 +1,7 @@
 // A sequence's logits don't depend on what else runs, how its prompt is cut, or how many threads there are:
 // equal to the bit.
 #include <algorithm>
+#include <cmath>
 #include <random>
 #include <string>
 #include <vector>
@@ -8,6 +9,8 @@
 #include "runners/embedded/backend/cpu/kernels.h"
 #include "tests/catch.h"
 #include "tests/runners/embedded/tiny_model.h"
+#include "tests/support/retype_gguf.h"
+#include "tests/temporary_folder.h"
 
 using namespace gpqa;
 using gpqa_test::kGemmaData;
@@ -59,25 +62,16 @@ std::vector<float> run_together(TinyModel& tiny, std::vector<Fed> sequences, std
   return logits;
 }
 
-}  // namespace
-
-TEST_CASE("logits are the same to the bit, alone or among others, in any chunks, with any threads") {
-  // Nothing is rounded where no weight is quantised; Q4_K_M holds every type of block of the others.
-  const auto [type, arithmetic] = GENERATE(table<std::string, Arithmetic>({{"bf16", Arithmetic::float32},
-                                                                           {"q8_0", Arithmetic::int8},
-                                                                           {"q6_k", Arithmetic::int8},
-                                                                           {"q4_k_m", Arithmetic::int8},
-                                                                           {"q4_k_m", Arithmetic::float32}}));
-  const Kernels* kernels = GENERATE(from_range(usable_kernels()));
+void check_invariance(const std::string& path, Arithmetic arithmetic, const Kernels& kernels) {
   const Gemma4::Sizes sizes{.slots = 8, .cells = 128, .max_tokens = 512, .max_logits = 512};
-  const auto path = kGemmaData + "tiny-" + type + ".gguf";
   const auto ids = random_ids(70, 1);  // more than two windows
-  TinyModel one(path, {.threads = 1, .arithmetic = arithmetic, .kernels = kernels}, sizes);
-  TinyModel two(path, {.threads = 2, .arithmetic = arithmetic, .kernels = kernels}, sizes);
+  TinyModel one(path, {.threads = 1, .arithmetic = arithmetic, .kernels = &kernels}, sizes);
+  TinyModel two(path, {.threads = 2, .arithmetic = arithmetic, .kernels = &kernels}, sizes);
   const auto expected = run_together(one, {{ids, 1, 0}}, 0);
   REQUIRE(expected.size() == ids.size() * kVocabulary);
+  REQUIRE(std::all_of(expected.begin(), expected.end(), [](float logit) { return std::isfinite(logit); }));
   for (const std::size_t chunk : {1U, 7U, 64U, 512U}) {
-    INFO(kernels->name << ", " << type << ", chunks of " << chunk);
+    INFO(kernels.name << ", chunks of " << chunk);
     CHECK(same_bits(run_together(two, {{ids, chunk, 0}}, 0), expected));
     std::vector<Fed> all = {{ids, chunk, 3}};
     std::mt19937 random(static_cast<std::uint32_t>(chunk));
@@ -85,4 +79,31 @@ TEST_CASE("logits are the same to the bit, alone or among others, in any chunks,
       all.push_back({random_ids(10 + random() % 40, 10 + i), 1 + random() % 40, random() % 12});
     CHECK(same_bits(run_together(chunk == 7 ? one : two, all, static_cast<std::uint32_t>(chunk)), expected));
   }
+}
+
+}  // namespace
+
+TEST_CASE("logits are the same to the bit, alone or among others, in any chunks, with any threads") {
+  // Nothing is rounded where no weight is quantised.
+  const auto [type, arithmetic] = GENERATE(table<std::string, Arithmetic>({{"bf16", Arithmetic::float32},
+                                                                           {"q8_0", Arithmetic::int8},
+                                                                           {"q6_k", Arithmetic::int8},
+                                                                           {"q4_k_m", Arithmetic::int8},
+                                                                           {"q4_k_m", Arithmetic::float32}}));
+  const Kernels* kernels = GENERATE(from_range(usable_kernels()));
+  INFO(type);
+  check_invariance(kGemmaData + "tiny-" + type + ".gguf", arithmetic, *kernels);
+}
+
+TEST_CASE("so they are with every matrix in one type, whichever it is") {
+  const auto type =
+      GENERATE(as<std::string>(), "F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K", "Q4_K", "Q5_0", "Q4_0");
+  const Kernels* kernels = GENERATE(from_range(usable_kernels()));
+  INFO(type);
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "retyped.gguf";
+  test::retype_gguf(kGemmaData + (type == "BF16" ? "tiny-bf16.gguf" : "tiny-q8_0.gguf"), path,
+                    type == "BF16" ? "" : type);
+  check_invariance(path.string(), Arithmetic::int8, *kernels);
+  if (type.starts_with("Q")) check_invariance(path.string(), Arithmetic::float32, *kernels);
 }

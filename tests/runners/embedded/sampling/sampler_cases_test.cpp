@@ -21,6 +21,8 @@ using gpqa_test::RandomCases;
 using gpqa_test::Reference;
 using gpqa_test::ReferenceTags;
 
+constexpr int kCases = 10'000;  // of each sampler alone, and of the whole chain
+
 struct Counts {
   int tokens = 0;
   int forced = 0;
@@ -99,33 +101,33 @@ TEST_CASE("each sampler alone leaves what the reference leaves, with the same pr
   INFO(sampler_name(kind));
   RandomCases random(100 + static_cast<std::uint32_t>(kind));
   Counts counts;
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < kCases; ++i) {
     const int n = random.between(2, 300);
     auto settings = RandomCases::nothing();
     settings.min_keep = random.any({0, 0, 1, 2, 5, 1000});
     random.add(settings, kind, n);
     run_case(random, settings, n, 2, std::nullopt, counts);
   }
-  CHECK(counts.tokens > 1800);
+  CHECK(counts.tokens > 1.8 * kCases);
 }
 
 TEST_CASE("both mirostats choose as the reference does while mu moves") {
   RandomCases random(200);
   Counts counts;
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 0; i < kCases; ++i) {
     const int n = random.between(2, 300);
     auto settings = RandomCases::nothing();
     random.mirostat(settings);
     if (random.once_in(2)) random.add(settings, SamplerKind::temperature, n);
     run_case(random, settings, n, 6, std::nullopt, counts);
   }
-  CHECK(counts.tokens > 2500);
+  CHECK(counts.tokens > 5 * kCases);
 }
 
 TEST_CASE("10,000 random chains give the reference's tokens, candidates and refusals") {
   RandomCases random(300);
   Counts counts;
-  for (int i = 0; i < 10000; ++i) {
+  for (int i = 0; i < kCases; ++i) {
     const int n = random.between(2, 300);
     const auto settings = random.settings(n);
     run_case(random, settings, n, 3, std::nullopt, counts);
