@@ -135,7 +135,7 @@ TEST_CASE("a runner tells what its model is") {
   Loaded loaded(3);
   const auto info = loaded.runner(card(40)).info();
   CHECK(info.kind == "embedded");
-  CHECK(info.build == "gpqa test, cpu, 8-bit inputs");
+  CHECK(info.build == "gpqa test, cpu, 8-bit inputs, keys and values f32");
   CHECK(info.quant == "Q4_K - Medium");
   CHECK(info.n_params == 3838790);
   CHECK(info.slots == 3);

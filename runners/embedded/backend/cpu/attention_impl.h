@@ -127,6 +127,7 @@ static inline void scores_of(const float* const* queries, const std::byte* const
     const std::size_t row = part * kWide;
     Floats sums[Q][B] = {};
     for (std::size_t first = 0; first < dim; first += 32) {
+      Floats some[Q][B] = {};  // sums of sums round less than long ones
       typename Kv::Keys keys[B];
       for (std::size_t b = 0; b < B; ++b) keys[b] = Kv::keys(blocks[b], first, row);
       const std::size_t count = dim - first < 32 ? dim - first : 32;
@@ -135,9 +136,11 @@ static inline void scores_of(const float* const* queries, const std::byte* const
         for (std::size_t b = 0; b < B; ++b) k[b] = keys[b](i);
         for (std::size_t q = 0; q < Q; ++q) {
           const Floats x = spread(queries[q][first + i]);
-          for (std::size_t b = 0; b < B; ++b) sums[q][b] = fused(k[b], x, sums[q][b]);
+          for (std::size_t b = 0; b < B; ++b) some[q][b] = fused(k[b], x, some[q][b]);
         }
       }
+      for (std::size_t q = 0; q < Q; ++q)
+        for (std::size_t b = 0; b < B; ++b) sums[q][b] = sums[q][b] + some[q][b];
     }
     for (std::size_t q = 0; q < Q; ++q)
       for (std::size_t b = 0; b < B; ++b) put(scores[q] + first_score + b * kTileRows + row, sums[q][b]);

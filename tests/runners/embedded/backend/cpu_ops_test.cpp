@@ -328,55 +328,143 @@ TEST_CASE("the router takes the most probable experts, the lower id where they t
       kUnit, 0);
 }
 
-TEST_CASE("attention sees exactly the window, and all before it without one") {
-  const std::size_t window = GENERATE(0U, 1U, 4U, 9U);
-  constexpr std::size_t kHeads = 4;
-  constexpr std::size_t kKvHeads = 2;
-  constexpr std::size_t kDim = 8;
-  constexpr std::size_t kTokens = 12;
-  std::mt19937 random(7);
-  const auto q = random_floats(kTokens * kHeads * kDim, random);
-  const auto k = random_floats(kTokens * kKvHeads * kDim, random);
-  const auto v = random_floats(kTokens * kKvHeads * kDim, random);
-  for (const Kernels* kernels : usable_kernels()) {
-    const auto backend = make_cpu_backend({.threads = 2, .kernels = kernels});
-    // One token a step, so that a window needs no more cells than it has keys.
-    const auto kv = backend->make_kv({.slots = 2,
-                                      .cells = window == 0 ? kTokens : window,
-                                      .kv_heads = kKvHeads,
-                                      .head_dim = kDim,
-                                      .window = window});
-    for (std::size_t t = 0; t < kTokens; ++t) {
-      const auto part = [&](const std::vector<float>& all, std::size_t width) {
-        return std::vector<float>(all.begin() + static_cast<std::ptrdiff_t>(t * width),
-                                  all.begin() + static_cast<std::ptrdiff_t>((t + 1) * width));
-      };
-      const Batch batch{.ids = {0}, .positions = {static_cast<std::int32_t>(t)}, .slots = {1}};
-      const auto query = fill(*backend, part(q, kHeads * kDim), kHeads * kDim);
-      const auto key = fill(*backend, part(k, kKvHeads * kDim), kKvHeads * kDim);
-      const auto value = fill(*backend, part(v, kKvHeads * kDim), kKvHeads * kDim);
-      const auto out = backend->make_buffer(1, kHeads * kDim);
-      backend->store_kv(*kv, key.tensor, value.tensor, batch);
-      backend->attention(out->tensor(), query.tensor, *kv, kHeads, batch);
-      check_close(
-          backend->read_back(out->tensor()),
-          [&](std::size_t i) {
-            const std::size_t h = i / kDim;
-            const std::size_t from = window != 0 && t >= window ? t - window + 1 : 0;
-            double sum = 0;
-            double total = 0;
-            for (std::size_t p = from; p <= t; ++p) {
-              double score = 0;
-              for (std::size_t d = 0; d < kDim; ++d)
-                score += static_cast<double>(q[(t * kHeads + h) * kDim + d]) *
-                         k[(p * kKvHeads + h / 2) * kDim + d];
-              sum += std::exp(score) * v[(p * kKvHeads + h / 2) * kDim + i % kDim];
-              total += std::exp(score);
-            }
-            return sum / total;
-          },
-          100 * kUnit, 100 * kUnit);
+namespace {
+
+constexpr std::size_t kHeads = 6;
+constexpr std::size_t kKvHeads = 2;
+
+// Queries, keys and values of a sequence, and what attention makes of them in double precision.
+struct Sequence {
+  Sequence(std::size_t count, std::size_t head_dim, std::size_t sees)
+      : tokens(count), dim(head_dim), window(sees) {
+    std::mt19937 random(7);
+    q = random_floats(tokens * kHeads * dim, random, 0.4F);
+    k = random_floats(tokens * kKvHeads * dim, random);
+    v = random_floats(tokens * kKvHeads * dim, random);
+    for (std::size_t t = 0; t < tokens; ++t)
+      for (std::size_t h = 0; h < kHeads; ++h) answer(t, h, h / (kHeads / kKvHeads));
+  }
+  void answer(std::size_t t, std::size_t h, std::size_t kv_head) {
+    const std::size_t from = window != 0 && t >= window ? t - window + 1 : 0;
+    std::vector<double> p;
+    double total = 0;
+    for (std::size_t key = from; key <= t; ++key) {
+      p.push_back(std::exp(product(&q[(t * kHeads + h) * dim], &k[(key * kKvHeads + kv_head) * dim], dim)));
+      total += p.back();
     }
+    for (std::size_t d = 0; d < dim; ++d) {
+      double sum = 0;
+      for (std::size_t key = from; key <= t; ++key)
+        sum += p[key - from] / total * v[(key * kKvHeads + kv_head) * dim + d];
+      expected.push_back(sum);
+    }
+  }
+  static std::vector<float> part(const std::vector<float>& all, std::size_t width, std::size_t from,
+                                 std::size_t end) {
+    return {all.begin() + static_cast<std::ptrdiff_t>(from * width),
+            all.begin() + static_cast<std::ptrdiff_t>(end * width)};
+  }
+  // The answers [tokens, heads * dim], so many tokens a step, in slot 1.
+  std::vector<float> run(Backend& backend, KvType type, std::size_t chunk) const {
+    // As few cells as the model would take: the oldest are overwritten.
+    const auto kv = backend.make_kv({.type = type,
+                                     .slots = 2,
+                                     .cells = window == 0 ? tokens : window + chunk - 1,
+                                     .kv_heads = kKvHeads,
+                                     .head_dim = dim,
+                                     .window = window});
+    std::vector<float> all;
+    for (std::size_t t = 0; t < tokens; t += chunk) {
+      const std::size_t end = std::min(t + chunk, tokens);
+      Batch batch;
+      for (std::size_t i = t; i < end; ++i) batch.add(0, i, 1);
+      const auto query = fill(backend, part(q, kHeads * dim, t, end), kHeads * dim);
+      const auto key = fill(backend, part(k, kKvHeads * dim, t, end), kKvHeads * dim);
+      const auto value = fill(backend, part(v, kKvHeads * dim, t, end), kKvHeads * dim);
+      const auto out = backend.make_buffer(end - t, kHeads * dim);
+      backend.store_kv(*kv, key.tensor, value.tensor, batch);
+      backend.attention(out->tensor(), query.tensor, *kv, kHeads, batch);
+      const auto some = backend.read_back(out->tensor());
+      all.insert(all.end(), some.begin(), some.end());
+    }
+    return all;
+  }
+  std::size_t tokens, dim, window;
+  std::vector<float> q, k, v;
+  std::vector<double> expected;
+};
+
+}  // namespace
+
+TEST_CASE("attention sees exactly the window, and all before it without one") {
+  const std::size_t window = GENERATE(0U, 1U, 4U, 9U, 32U);
+  const Sequence sequence(75, 8, window);
+  for (const Kernels* kernels : usable_kernels()) {
+    INFO(kernels->name << ", window " << window);
+    const auto two = make_cpu_backend({.threads = 2, .kernels = kernels});
+    const auto one = make_cpu_backend({.threads = 1, .kernels = kernels});
+    const auto singly = sequence.run(*one, KvType::f32, 1);
+    check_close(
+        singly, [&](std::size_t i) { return sequence.expected[i]; }, 100 * kUnit, 100 * kUnit);
+    // A prompt in pieces: the same bits.
+    for (const std::size_t chunk : {5U, 16U, 75U}) {
+      const auto pieces = sequence.run(*two, KvType::f32, chunk);
+      CHECK(std::memcmp(pieces.data(), singly.data(), singly.size() * sizeof(float)) == 0);
+    }
+  }
+}
+
+TEST_CASE("keys and values of fewer bits differ by their rounding") {
+  // A unit of the last place of float16 is 2^-11 at most; q8_0 rounds to 127 steps of a block's largest
+  // number, some 2.5 here. The scores are sums of 32 products (q 0.4, k 1), and p moves by what its score
+  // does.
+  const auto [type, rounding] =
+      GENERATE(table<KvType, double>({{KvType::f16, 1.0 / 2048}, {KvType::q8_0, 2.5 / 127 / 2}}));
+  const Sequence sequence(40, 32, 24);
+  const double score = rounding * 0.4 * std::sqrt(32.0) * 5;
+  for (const Kernels* kernels : usable_kernels()) {
+    INFO(kernels->name << ", " << kv_type_name(type));
+    const auto backend = make_cpu_backend({.threads = 2, .kernels = kernels});
+    const auto singly = sequence.run(*backend, type, 1);
+    check_close(
+        singly, [&](std::size_t i) { return sequence.expected[i]; }, 0, score + 4 * rounding);
+    const auto exact = sequence.run(*backend, KvType::f32, 1);
+    CHECK(singly != exact);
+    CHECK(std::memcmp(sequence.run(*backend, type, 16).data(), singly.data(),
+                      singly.size() * sizeof(float)) == 0);
+  }
+}
+
+TEST_CASE("float16 is the nearest one") {
+  // Through the cache: a value that is alone is returned as it is kept.
+  std::mt19937 random(5);
+  std::vector<float> numbers = {0,        -0.0F,   1,       -1,         65504,         6.1e-5F,
+                                5.96e-8F, 2.9e-8F, 3.1e-8F, 1.0009765F, 1.00048828125F};
+  for (int i = 0; i < 5000; ++i)
+    numbers.push_back(std::ldexp(static_cast<float>(random()) / 4e9F, static_cast<int>(random() % 40) - 24));
+  numbers.resize(numbers.size() / 16 * 16);
+  for (const Kernels* kernels : usable_kernels()) {
+    INFO(kernels->name);
+    const auto backend = make_cpu_backend({.threads = 1, .kernels = kernels});
+    const auto kv = backend->make_kv(
+        {.type = KvType::f16, .slots = 1, .cells = 1, .kv_heads = 1, .head_dim = numbers.size()});
+    const auto value = fill(*backend, numbers, numbers.size());
+    const auto zero = fill(*backend, std::vector<float>(numbers.size()), numbers.size());
+    Batch batch;
+    batch.add(0, 0, 0);
+    const auto out = backend->make_buffer(1, numbers.size());
+    backend->store_kv(*kv, zero.tensor, value.tensor, batch);
+    backend->attention(out->tensor(), zero.tensor, *kv, 1, batch);
+    const auto kept = backend->read_back(out->tensor());
+    std::size_t bad = 0;
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      // Steps of 2^-10 of the power of two below, 2^-24 at the least.
+      const double size = std::max(std::abs(static_cast<double>(numbers[i])), 1e-30);
+      const double step = std::max(std::exp2(std::floor(std::log2(size)) - 10), std::exp2(-24));
+      const double nearest = std::nearbyint(numbers[i] / step) * step;
+      if (kept[i] != nearest) ++bad;
+    }
+    CHECK(bad == 0);
   }
 }
 

@@ -62,8 +62,9 @@ std::vector<float> run_together(TinyModel& tiny, std::vector<Fed> sequences, std
   return logits;
 }
 
-void check_invariance(const std::string& path, Arithmetic arithmetic, const Kernels& kernels) {
-  const Gemma4::Sizes sizes{.slots = 8, .cells = 128, .max_tokens = 512, .max_logits = 512};
+void check_invariance(const std::string& path, Arithmetic arithmetic, const Kernels& kernels,
+                      KvType kv = KvType::f32) {
+  const Gemma4::Sizes sizes{.slots = 8, .cells = 128, .max_tokens = 512, .max_logits = 512, .kv = kv};
   const auto ids = random_ids(70, 1);  // more than two windows
   TinyModel one(path, {.threads = 1, .arithmetic = arithmetic, .kernels = &kernels}, sizes);
   TinyModel two(path, {.threads = 2, .arithmetic = arithmetic, .kernels = &kernels}, sizes);
@@ -85,14 +86,15 @@ void check_invariance(const std::string& path, Arithmetic arithmetic, const Kern
 
 TEST_CASE("logits are the same to the bit, alone or among others, in any chunks, with any threads") {
   // Nothing is rounded where no weight is quantised.
-  const auto [type, arithmetic] = GENERATE(table<std::string, Arithmetic>({{"bf16", Arithmetic::float32},
-                                                                           {"q8_0", Arithmetic::int8},
-                                                                           {"q6_k", Arithmetic::int8},
-                                                                           {"q4_k_m", Arithmetic::int8},
-                                                                           {"q4_k_m", Arithmetic::float32}}));
+  const auto [type, arithmetic, kv] =
+      GENERATE(table<std::string, Arithmetic, KvType>({{"bf16", Arithmetic::float32, KvType::f32},
+                                                       {"q8_0", Arithmetic::int8, KvType::f16},
+                                                       {"q6_k", Arithmetic::int8, KvType::q8_0},
+                                                       {"q4_k_m", Arithmetic::int8, KvType::f32},
+                                                       {"q4_k_m", Arithmetic::float32, KvType::f16}}));
   const Kernels* kernels = GENERATE(from_range(usable_kernels()));
-  INFO(type);
-  check_invariance(kGemmaData + "tiny-" + type + ".gguf", arithmetic, *kernels);
+  INFO(type << ", keys and values " << kv_type_name(kv));
+  check_invariance(kGemmaData + "tiny-" + type + ".gguf", arithmetic, *kernels, kv);
 }
 
 TEST_CASE("so they are with every matrix in one type, whichever it is") {
