@@ -44,6 +44,10 @@ std::vector<CLI::Option*> add_engine_options(CLI::App& app, EngineOptions& optio
       "what keys and values are kept as: f32; f16, half of the memory; q8_0, a quarter and slower to read "
       "[f16, or f32 with float32 arithmetic]"));
   all.back()->type_name("f32|f16|q8_0")->check(CLI::IsMember({"f32", "f16", "q8_0"}));
+  all.push_back(
+      app.add_flag("--keep-packed", options.keep_packed,
+                   "write the weights, in the order in which they are used, to MODEL.packed (as large as "
+                   "the model); later starts map it and begin at once"));
   all.push_back(app.add_flag("--no-check", options.no_check,
                              "don't read the whole file for NaN and infinity at first"));
   for (auto* each : all) each->group(group);
@@ -80,7 +84,8 @@ std::unique_ptr<LoadedModel> load_model(std::unique_ptr<ModelSource> source, con
                           .arithmetic = options.arithmetic,
                           .kernels = find_kernels(options.kernels)},
                   .sizes = sizes,
-                  .check_numbers = !options.no_check},
+                  .check_numbers = !options.no_check,
+                  .keep_packed = options.keep_packed},
       [&](std::uint64_t done, std::uint64_t all) { line.show(done, all); }, stop);
 }
 

@@ -16,7 +16,7 @@ class Option;
 
 namespace gpqa {
 
-// --threads, --arithmetic, --kv, --no-check
+// --threads, --arithmetic, --kv, --keep-packed, --no-check
 std::vector<CLI::Option*> add_engine_options(CLI::App& app, EngineOptions& options,
                                              const std::string& group = "The engine");
 

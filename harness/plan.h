@@ -42,6 +42,7 @@ struct EngineOptions {
   Arithmetic arithmetic = Arithmetic::int8;
   std::optional<KvType> kv;  // what keys and values are kept as; nothing: f16, or f32 for float32 arithmetic
   std::string kernels;       // a set's name; "": the best that this processor runs
+  bool keep_packed = false;  // write MODEL.packed, which later starts map
   bool no_check = false;     // don't read the whole file for NaN at first
   bool force_template = false;  // Gemma 4's chat format, where the file's own isn't known
 

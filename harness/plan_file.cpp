@@ -96,6 +96,7 @@ struct Reader {
     if (auto word = table.text("arithmetic"))
       at(table, "arithmetic", [&] { engine.arithmetic = parse_arithmetic(*word); });
     if (auto word = table.text("kv")) at(table, "kv", [&] { engine.kv = parse_kv_type(*word); });
+    if (auto keep = table.boolean("keep_packed")) engine.keep_packed = *keep;
     if (auto force = table.boolean("force_template")) engine.force_template = *force;
     table.finish();
   }

@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "runners/embedded/backend/cpu/packed_file.h"
 #include "runners/embedded/engine/memory_plan.h"
 #include "runners/embedded/model/gemma4_weights.h"
 #include "runners/model_files/mapped_file.h"
@@ -48,17 +49,35 @@ class Reading {
 
 }  // namespace
 
+std::filesystem::path packed_path(const ModelSource& source) {
+  const auto path = source.path().lexically_normal();
+  return (path.has_filename() ? path : path.parent_path()).string() + ".packed";
+}
+
 LoadedModel::LoadedModel(std::unique_ptr<ModelSource> source, LoadOptions options,
                          const LoadProgress& progress, const std::stop_token& stop)
     : cpu_(options.cpu), source_(std::move(source)) {
   if (cpu_.threads == 0) cpu_.threads = std::max(std::thread::hardware_concurrency(), 1U);
   check_memory(plan_memory(*source_, options.sizes), options.sizes, available_memory());
-  backend_ = make_cpu_backend(cpu_);
-  Reading reading(*source_, options.check_numbers, cpu_.threads, progress, stop);
+  const auto path = packed_path(*source_);
+  std::unique_ptr<PackedFileWriter> packing;
+  if (options.keep_packed || std::filesystem::exists(path)) {
+    const auto identity = source_->identity();
+    packed_ = PackedFile::open(path, identity);
+    if (options.keep_packed && packed_ == nullptr) {
+      std::filesystem::remove(path);  // of another model, or of another layout
+      packing =
+          std::make_unique<PackedFileWriter>(path, identity, options.check_numbers, source_->tensor_bytes());
+    }
+  }
+  backend_ = make_cpu_backend(cpu_, {packed_, packing.get()});
+  const bool check = options.check_numbers && !(mapped() && packed_->checked());
+  Reading reading(*source_, check, cpu_.threads, progress, stop);
   auto weights = load_gemma4_weights(
       *backend_, source_->config(), [&](const std::string& name) { return reading.find(name); },
       source_->path().string());
   reading.end();
+  if (packing != nullptr) packing->finish();
   model_ = std::make_unique<Gemma4>(*backend_, source_->config(), std::move(weights), options.sizes);
 }
 

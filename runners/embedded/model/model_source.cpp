@@ -1,13 +1,16 @@
 #include "runners/embedded/model/model_source.h"
 
+#include <algorithm>
 #include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "prompts/input_error.h"
+#include "prompts/sha256.h"
 #include "runners/embedded/model/gemma4_weights.h"
 #include "runners/model_files/chat_template.h"
 #include "runners/model_files/finite.h"
@@ -86,6 +89,21 @@ Tokenizer ModelSource::tokenizer() const {
 
 std::optional<std::string> ModelSource::chat_template() const {
   return gguf_ != nullptr ? chat_template_of(*gguf_) : hf_chat_template_of(path_);
+}
+
+std::string ModelSource::identity() const {
+  constexpr std::size_t kFirst = 4096;
+  Sha256 hash;
+  for (const auto& file : gguf_ != nullptr ? gguf_->header().files : checkpoint_->files())
+    hash.add(
+        fmt::format("{} {}\n", fs::file_size(file), fs::last_write_time(file).time_since_epoch().count()));
+  for (const auto& tensor : tensors()) {
+    hash.add(fmt::format("{} {} {} {}\n", tensor.name, tensor.format.name, fmt::join(tensor.shape, ","),
+                         tensor.bytes.size()));
+    const auto first = tensor.bytes.first(std::min(tensor.bytes.size(), kFirst));
+    hash.add({reinterpret_cast<const char*>(first.data()), first.size()});
+  }
+  return hash.hex();
 }
 
 void ModelSource::check_numbers(const TensorView& tensor, std::size_t threads) const {

@@ -31,6 +31,9 @@ class ModelSource {
   // Throw FormatError for a vocabulary that is damaged, or larger than the model has embeddings for.
   Tokenizer tokenizer() const;
   std::optional<std::string> chat_template() const;
+  // Stands for the content without reading all of it: a hash over the files' sizes and times, and over every
+  // tensor's name, type, shape and first bytes.
+  std::string identity() const;
   // Throws FormatError that names the tensor and its first element that is a NaN or an infinity. Reads all of
   // it.
   void check_numbers(const TensorView& tensor, std::size_t threads) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <string>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,6 +12,7 @@
 #include "runners/embedded/backend/cpu/cpu_memory.h"
 #include "runners/embedded/backend/cpu/kernels.h"
 #include "runners/embedded/backend/cpu/linear.h"
+#include "runners/embedded/backend/cpu/packed_file.h"
 #include "runners/embedded/backend/cpu/router.h"
 #include "runners/embedded/backend/cpu/thread_pool.h"
 #include "runners/model_files/dequantize.h"
@@ -20,10 +22,11 @@ namespace {
 
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(const CpuOptions& options)
+  CpuBackend(const CpuOptions& options, PackedStore store)
       : kernels_(options.kernels != nullptr ? *options.kernels : *usable_kernels().back()),
         pool_(std::max<std::size_t>(options.threads, 1)),
-        linear_(kernels_, options.arithmetic, pool_) {}
+        linear_(kernels_, options.arithmetic, pool_),
+        store_(std::move(store)) {}
 
   std::unique_ptr<Weight> load(const TensorView& weight, Inputs inputs, RowRange part) override {
     if (!can_dequantize(weight.format))
@@ -150,6 +153,14 @@ class CpuBackend final : public Backend {
     const std::size_t rows = part.count == 0 ? all : part.count;
     assert(part.first + rows <= all);
     const std::size_t experts = weight.rows() / std::max<std::size_t>(all, 1);
+    const std::string key = fmt::format("{} {}+{}", weight.name, part.first, rows);
+    if (store_.from != nullptr) {
+      const auto bytes = store_.from->find(
+          key, PackedMatrix::bytes_needed(weight.format, weight.row_elements(), rows, experts));
+      if (!bytes.empty())
+        return std::make_unique<PackedMatrix>(weight.format, weight.row_elements(), rows, experts, bytes,
+                                              store_.from);
+    }
     auto matrix = std::make_unique<PackedMatrix>(weight.format, weight.row_elements(), rows, experts);
     const std::size_t tiles = matrix->tiles();
     pool_.run(experts * tiles, [&](std::size_t task, std::size_t) {
@@ -159,6 +170,7 @@ class CpuBackend final : public Backend {
       matrix->pack(task / tiles, task % tiles,
                    weight.bytes.subspan(first * weight.row_bytes(), count * weight.row_bytes()));
     });
+    if (store_.to != nullptr) store_.to->add(key, matrix->packed());
     return matrix;
   }
 
@@ -171,12 +183,13 @@ class CpuBackend final : public Backend {
   const Kernels& kernels_;
   ThreadPool pool_;
   CpuLinear linear_;
+  PackedStore store_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
-  return std::make_unique<CpuBackend>(options);
+std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options, PackedStore store) {
+  return std::make_unique<CpuBackend>(options, std::move(store));
 }
 
 }  // namespace gpqa

@@ -9,6 +9,8 @@
 namespace gpqa {
 
 struct Kernels;
+class PackedFile;
+class PackedFileWriter;
 
 // float32: weights are dequantised, as the reference implementations do it. int8: activations too are rounded
 // to 8 bits where weights are, for speed; what llama.cpp does.
@@ -20,6 +22,12 @@ struct CpuOptions {
   const Kernels* kernels = nullptr;  // null: the best that this processor runs
 };
 
-std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options);
+// Where packed matrices come from and go to; nowhere if null.
+struct PackedStore {
+  std::shared_ptr<const PackedFile> from;  // those that are in it are not packed again
+  PackedFileWriter* to = nullptr;          // must live while weights are loaded
+};
+
+std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options, PackedStore store = {});
 
 }  // namespace gpqa

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <new>
 #include <sys/mman.h>
+#include <utility>
 
 #include "runners/embedded/backend/cpu/panel.h"
 
@@ -180,6 +181,12 @@ std::size_t in_lines(std::size_t bytes) {
   return (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
 }
 
+std::size_t tile_bytes(const BlockFormat& format, std::size_t width) {
+  const std::size_t blocks = width / format.elements;
+  const std::size_t factors = factor_bytes(format);
+  return in_lines(blocks * factors * kTileRows) + in_lines(blocks * (format.bytes - factors) * kTileRows);
+}
+
 }  // namespace
 
 int packed_offset(std::uint32_t type) {
@@ -204,21 +211,32 @@ bool is_float_type(std::uint32_t type) {
 }
 
 PackedMatrix::PackedMatrix(const BlockFormat& format, std::size_t width, std::size_t rows,
-                           std::size_t experts)
-    : format_(format), width_(width), rows_(rows), experts_(experts) {
-  assert(width % format.elements == 0);
-  const std::size_t blocks = width / format.elements;
-  const std::size_t factors = factor_bytes(format);
-  tile_bytes_ =
-      in_lines(blocks * factors * kTileRows) + in_lines(blocks * (format.bytes - factors) * kTileRows);
-  void* at = mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (at == MAP_FAILED) throw std::bad_alloc();
-  madvise(at, bytes(), MADV_HUGEPAGE);  // a wish: fewer pages to be looked up
-  bytes_ = std::unique_ptr<std::byte[], Unmap>(static_cast<std::byte*>(at), Unmap{bytes()});
+                           std::size_t experts, std::span<const std::byte> packed,
+                           std::shared_ptr<const void> owner)
+    : format_(format),
+      width_(width),
+      rows_(rows),
+      experts_(experts),
+      tile_bytes_(tile_bytes(format, width)),
+      bytes_(packed.data()),
+      owner_(std::move(owner)) {
+  assert(width % format.elements == 0 && (packed.empty() || packed.size() == bytes()));
 }
 
-void PackedMatrix::Unmap::operator()(std::byte* at) const {
-  munmap(at, bytes);
+PackedMatrix::PackedMatrix(const BlockFormat& format, std::size_t width, std::size_t rows,
+                           std::size_t experts)
+    : PackedMatrix(format, width, rows, experts, {}, nullptr) {
+  const std::size_t size = bytes();
+  void* at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED) throw std::bad_alloc();
+  owner_ = std::shared_ptr<const void>(at, [size](void* memory) { munmap(memory, size); });
+  madvise(at, size, MADV_HUGEPAGE);  // a wish: fewer pages to be looked up
+  bytes_ = room_ = static_cast<std::byte*>(at);
+}
+
+std::size_t PackedMatrix::bytes_needed(const BlockFormat& format, std::size_t width, std::size_t rows,
+                                       std::size_t experts) {
+  return experts * ((rows + kTileRows - 1) / kTileRows) * tile_bytes(format, width);
 }
 
 std::size_t PackedMatrix::tiles() const {
@@ -229,8 +247,8 @@ void PackedMatrix::pack(std::size_t expert, std::size_t index, std::span<const s
   const std::size_t blocks = width_ / format_.elements;
   const std::size_t row_bytes = blocks * format_.bytes;
   const std::size_t count = std::min(kTileRows, rows_ - index * kTileRows);
-  assert(rows.size() == count * row_bytes);
-  std::byte* tile = bytes_.get() + (expert * tiles() + index) * tile_bytes_;
+  assert(room_ != nullptr && rows.size() == count * row_bytes);
+  std::byte* tile = room_ + (expert * tiles() + index) * tile_bytes_;
   const std::size_t of_panel = std::max<std::size_t>(kPanelWidth / format_.elements, 1);  // blocks
   const std::size_t factors = factor_bytes(format_);
   const std::size_t values = integer_bytes(format_);

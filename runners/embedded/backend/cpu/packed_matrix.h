@@ -24,10 +24,18 @@ int packed_offset(std::uint32_t type);
 bool has_minimums(std::uint32_t type);
 bool is_float_type(std::uint32_t type);
 
+// Changes with whatever changes the bytes: those on disk (packed_file.h) are then made anew.
+constexpr int kPackedLayout = 1;
+
 class PackedMatrix {
  public:
   // Room for rows of a matrix, or of each matrix of a stack. Rows that fill up the last tile are 0.
   PackedMatrix(const BlockFormat& format, std::size_t width, std::size_t rows, std::size_t experts);
+  // One that is packed already: bytes_needed() of them, which `owner` keeps.
+  PackedMatrix(const BlockFormat& format, std::size_t width, std::size_t rows, std::size_t experts,
+               std::span<const std::byte> packed, std::shared_ptr<const void> owner);
+  static std::size_t bytes_needed(const BlockFormat& format, std::size_t width, std::size_t rows,
+                                  std::size_t experts);
 
   std::size_t width() const { return width_; }
   std::size_t rows() const { return rows_; }
@@ -35,20 +43,20 @@ class PackedMatrix {
   std::uint32_t type() const { return format_.id; }
   std::size_t tiles() const;  // of one matrix
   std::size_t bytes() const { return experts_ * tiles() * tile_bytes_; }
+  std::span<const std::byte> packed() const { return {bytes_, bytes()}; }
   const std::byte* tile(std::size_t expert, std::size_t index) const {
-    return bytes_.get() + (expert * tiles() + index) * tile_bytes_;
+    return bytes_ + (expert * tiles() + index) * tile_bytes_;
   }
-  // Fills one tile. `rows`: the matrix's, one after the other, in the file's form.
+  // Fills one tile of a matrix that has its own room. `rows`: the matrix's, one after the other, in the
+  // file's form.
   void pack(std::size_t expert, std::size_t index, std::span<const std::byte> rows);
 
  private:
-  struct Unmap {
-    std::size_t bytes;
-    void operator()(std::byte* at) const;
-  };
   BlockFormat format_;
   std::size_t width_, rows_, experts_, tile_bytes_;
-  std::unique_ptr<std::byte[], Unmap> bytes_{nullptr, Unmap{0}};
+  const std::byte* bytes_ = nullptr;
+  std::byte* room_ = nullptr;  // the same, where it may be written
+  std::shared_ptr<const void> owner_;
 };
 
 }  // namespace gpqa
