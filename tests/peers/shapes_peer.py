@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from gemma4_reference import Layer, Shape, forward
-from next_tokens import log_softmax, mean_kl
+from next_tokens import kl, log_softmax
 from peer import Build, Checks
 from random_gemma4 import Model
 
@@ -141,9 +141,10 @@ def check_case(checks, build, name, make, how, draw):
     checks.check(apart <= TOLERANCE, f"{name}: float32 logits", f"{apart:.2e} apart")
     spread = float(expected.std())
     checks.check(spread > 0.3, f"{name}: logits that differ", spread)
-    kl = mean_kl(log_softmax(expected), log_softmax(rounded))
-    checks.check(kl <= 0.05, f"{name}: 8-bit inputs", f"KL {kl:.2e}")
-    print(f"{name}: {len(ids)} tokens, {apart:.1e} apart, 8-bit KL {kl:.1e}", flush=True)
+    # Of the middle one: rounding may send a token to another expert, and where one of many is used that is another answer.
+    middle = float(np.median(kl(log_softmax(expected), log_softmax(rounded))))
+    checks.check(middle <= 0.01, f"{name}: 8-bit inputs", f"KL {middle:.2e}")
+    print(f"{name}: {len(ids)} tokens, {apart:.1e} apart, 8-bit KL {middle:.1e}", flush=True)
 
 
 def main():
