@@ -3,10 +3,10 @@
 
     shapes_peer.py --build build/release [--cases N] [--seed S]
 
-Run it with the Python that has gguf. In float32 arithmetic each logit at each position is within 2e-4 of the reference's
-(transformers' own paths differ by 2e-5 on the reference model); with 8-bit inputs it is at most three times as far as the equations with
-their inputs rounded in the plainest way; one thread and several say the same to the bit. A choice between experts whose scores float32 can't tell apart would say nothing: such ids
-are drawn again.
+Run it with the Python that has gguf. In float32 arithmetic each logit at each position is within 2e-4 of the
+reference's (transformers' own paths differ by 2e-5 on the reference model); with 8-bit inputs it is at most three times
+as far as the equations with their inputs rounded in the plainest way; one thread and several say the same to the bit. A
+choice between experts whose scores float32 can't tell apart would say nothing: such ids are drawn again.
 """
 import argparse
 import dataclasses
