@@ -52,6 +52,13 @@ def softmax(x):
     return e / e.sum(-1, keepdims=True)
 
 
+def to_8_bits(x):
+    """Sixteen at a time, with a scale of their own."""
+    blocks = x.reshape(*x.shape[:-1], -1, 16)
+    step = np.abs(blocks).max(-1, keepdims=True) / 127
+    return (np.round(blocks / np.where(step, step, 1)) * step).reshape(x.shape)
+
+
 def rotate(x, frequencies):
     """x: [tokens, heads, dim], turned by position: dimension i with i + dim/2."""
     half = x.shape[-1] // 2
@@ -82,7 +89,7 @@ def attention(a, shape, layer, of, divisors):
     return out.reshape(n, -1) @ of("attn_output.weight").T
 
 
-def experts(r, shape, of, said):
+def experts(r, shape, of, inputs, said):
     u = rms_norm(r, shape.eps) * of("ffn_gate_inp.scale") / np.sqrt(shape.hidden)
     scores = u @ of("ffn_gate_inp.weight").T
     order = np.argsort(-scores, -1, kind="stable")
@@ -94,29 +101,33 @@ def experts(r, shape, of, said):
     shares = p / p.sum(-1, keepdims=True) * of("ffn_down_exps.scale")[chosen]
     x = rms_norm(r, shape.eps, of("pre_ffw_norm_2.weight"))
     both, down = of("ffn_gate_up_exps.weight"), of("ffn_down_exps.weight")
+    x = inputs(x, "ffn_gate_up_exps.weight")
     out = np.zeros_like(r)
     for t in range(len(r)):
         for e, share in zip(chosen[t], shares[t]):
             gate, up = both[e][:shape.expert_ffn] @ x[t], both[e][shape.expert_ffn:] @ x[t]
-            out[t] += share * (down[e] @ (gelu_tanh(gate) * up))
+            out[t] += share * (down[e] @ inputs(gelu_tanh(gate) * up, "ffn_down_exps.weight"))
     return out
 
 
-def forward(shape, weights, ids):
+def forward(shape, weights, ids, rounded=()):
+    """`rounded`: names of matrices whose inputs are to be rounded to 8 bits."""
     said = Said(None)
     h = weights["token_embd.weight"][ids] * np.sqrt(shape.hidden)
     for number, layer in enumerate(shape.layers):
         of = lambda name: weights.get(f"blk.{number}.{name}")
         norm = lambda x, name: rms_norm(x, shape.eps, of(name))
+        inputs = lambda x, name: to_8_bits(x) if f"blk.{number}.{name}" in rounded else x
+        product = lambda x, name: inputs(x, name) @ of(name).T
         a = attention(norm(h, "attn_norm.weight"), shape, layer, of, weights.get("rope_freqs.weight"))
         h = h + norm(a, "post_attention_norm.weight")
         x = norm(h, "ffn_norm.weight")
-        dense = (gelu_tanh(x @ of("ffn_gate.weight").T) * (x @ of("ffn_up.weight").T)) @ of("ffn_down.weight").T
-        sparse = experts(h, shape, of, said)
+        dense = product(gelu_tanh(product(x, "ffn_gate.weight")) * product(x, "ffn_up.weight"), "ffn_down.weight")
+        sparse = experts(h, shape, of, inputs, said)
         f = norm(dense, "post_ffw_norm_1.weight") + norm(sparse, "post_ffw_norm_2.weight")
         h = (h + norm(f, "post_ffw_norm.weight")) * of("layer_output_scale.weight")
     h = rms_norm(h, shape.eps, weights["output_norm.weight"])
-    output = weights.get("output.weight")
-    logits = h @ (weights["token_embd.weight"] if output is None else output).T
+    output = "token_embd.weight" if weights.get("output.weight") is None else "output.weight"
+    logits = (to_8_bits(h) if output in rounded else h) @ weights[output].T
     said.logits = shape.softcap * np.tanh(logits / shape.softcap) if shape.softcap else logits
     return said

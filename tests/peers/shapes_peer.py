@@ -3,10 +3,10 @@
 
     shapes_peer.py --build build/release [--cases N] [--seed S]
 
-Run it with the Python that has gguf. In float32 arithmetic each logit at each position is within 2e-4 of the reference's
-(transformers' own paths differ by 2e-5 on the reference model); in 8-bit arithmetic the distributions stay near; one thread and
-several say the same to the bit. A choice between experts whose scores float32 can't tell apart would say nothing: such ids
-are drawn again.
+Run it with the Python that has gguf. In float32 arithmetic each logit at each position is within 2e-4 of the
+reference's (transformers' own paths differ by 2e-5 on the reference model); with 8-bit inputs it is at most three times
+as far as the equations with their inputs rounded in the plainest way; one thread and several say the same to the bit. A
+choice between experts whose scores float32 can't tell apart would say nothing: such ids are drawn again.
 """
 import argparse
 import dataclasses
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from gemma4_reference import Layer, Shape, forward
-from next_tokens import log_softmax, mean_kl
+from next_tokens import kl, log_softmax
 from peer import Build, Checks
 from random_gemma4 import Model
 
@@ -116,6 +116,11 @@ def ids_told_apart(of, draw, count):
     raise SystemExit("no ids whose experts are told apart")
 
 
+def quantised_matrices(of):
+    """Whose inputs the engine may round: all but the attention's."""
+    return {name for name, kind in of.kinds.items() if kind.startswith("Q") and ".attn_" not in name}
+
+
 def check_case(checks, build, name, make, how, draw):
     of = make(draw.randrange(1 << 30))
     ids, expected = ids_told_apart(of, draw, draw.randint(30, 90))
@@ -141,9 +146,12 @@ def check_case(checks, build, name, make, how, draw):
     checks.check(apart <= TOLERANCE, f"{name}: float32 logits", f"{apart:.2e} apart")
     spread = float(expected.std())
     checks.check(spread > 0.3, f"{name}: logits that differ", spread)
-    kl = mean_kl(log_softmax(expected), log_softmax(rounded))
-    checks.check(kl <= 0.05, f"{name}: 8-bit inputs", f"KL {kl:.2e}")
-    print(f"{name}: {len(ids)} tokens, {apart:.1e} apart, 8-bit KL {kl:.1e}", flush=True)
+    # Of the middle token, since rounding sends one now and then to another expert; as far as plain rounding goes.
+    middle = lambda logits: float(np.median(kl(log_softmax(expected), log_softmax(logits))))
+    ours = middle(rounded)
+    plain = middle(forward(of.shape, of.weights, ids, quantised_matrices(of)).logits)
+    checks.check(ours <= 3 * plain + 1e-9, f"{name}: 8-bit inputs", f"KL {ours:.2e}, plain rounding's {plain:.2e}")
+    print(f"{name}: {len(ids)} tokens, {apart:.1e} apart, 8-bit KL {ours:.1e} ({plain:.1e})", flush=True)
 
 
 def main():
