@@ -48,9 +48,14 @@ fi
 llama=$cache/llama-$isa
 if [[ ! -f $llama/complete ]]; then
   echo "bench_peers: building llama.cpp ($isa) into $llama" >&2
+  avx2=(-DGGML_NATIVE=OFF -DGGML_SSE42=ON -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_BMI2=ON -DGGML_FMA=ON -DGGML_F16C=ON)
   instructions=(-DGGML_NATIVE=ON)
-  [[ $isa == avx2 ]] && instructions=(-DGGML_NATIVE=OFF -DGGML_SSE42=ON -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_BMI2=ON -DGGML_FMA=ON
-    -DGGML_F16C=ON -DGGML_AVX512=OFF)
+  if [[ $isa == avx2 ]]; then
+    instructions=("${avx2[@]}" -DGGML_AVX512=OFF)
+  elif grep -qw amx_int8 /proc/cpuinfo; then
+    # b11434's products for AMX end with a segmentation fault on this model.
+    instructions=("${avx2[@]}" -DGGML_AVX512=ON -DGGML_AVX512_VBMI=ON -DGGML_AVX512_VNNI=ON -DGGML_AVX512_BF16=ON)
+  fi
   cmake -S "$source" -B "$llama" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF "${instructions[@]}" \
     -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_APP=OFF \
     -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_OPENSSL=OFF >"$llama.log"

@@ -7,6 +7,7 @@ packages=(
   build-essential cmake ninja-build pkg-config ccache
   libcurl4-openssl-dev libssl-dev nlohmann-json3-dev libfmt-dev libcli11-dev libtomlplusplus-dev libpcre2-dev libicu-dev libsimdjson-dev
   catch2 libcpp-httplib-dev clang-format clang-tidy # tests
+  libbenchmark-dev                                  # bench/
   clang libclang-rt-14-dev                          # sanitizers, fuzz targets
   python3 python3-venv ca-certificates libgomp1     # the demo's server, and the tests' peers
 )
