@@ -35,7 +35,8 @@ class OutputFile {
  private:
   [[noreturn]] void fail(std::string_view what) const;
   void open();
-  bool lock();
+  void reserve(std::uint64_t bytes);
+  void discard();
   void flush();
   void write_through(std::span<const std::byte> bytes);
 
