@@ -15,7 +15,6 @@
 #include "prompts/input_error.h"
 #include "runners/model_files/disk_space.h"
 #include "runners/model_files/mapped_file.h"
-#include "runners/model_files/new_name.h"
 #include "runners/model_files/output_file.h"
 #include "runners/model_files/output_folder.h"
 #include "runners/model_files/safetensors_reader.h"
@@ -96,7 +95,7 @@ DropReport drop_from_checkpoint(const fs::path& folder, const TracedMap& map, co
     return is_written_anew(name) ||
            std::find(files.small.begin(), files.small.end(), name) != files.small.end();
   });
-  require_space(folder_of(target.path()), report.bytes_after + files.small_bytes);
+  require_space(target.path(), report.bytes_after + files.small_bytes);
   SafetensorsWriter writer(target.path(), checkpoint.metadata(), infos, shard_bytes);
   write_cut(
       tensors, keep, [&](std::span<const std::byte> bytes) { writer.write(bytes); },

@@ -84,6 +84,7 @@ if step "build release" build release; then
     counted "llama.cpp server" "$python" tests/peers/real_server_peer.py --build build/release ${all:+--long}
     counted "llama.cpp tokenizer" "$python" tests/peers/tokenizer_peer.py --build build/release ${all:+--long}
     counted "engine against llama.cpp" "$python" tests/peers/engine_peer.py --build build/release ${all:+--long}
+    counted "dropped experts" "$python" tests/peers/experts_peer.py --build build/release ${all:+--long}
     [[ -z $all ]] || counted "bench" "$python" bench/client_cost.py --build build/release --check
   fi
 fi

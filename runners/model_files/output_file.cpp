@@ -64,7 +64,7 @@ void OutputFile::discard() {
 
 // Better now than after an hour's work. Not every file system can say.
 void OutputFile::reserve(std::uint64_t bytes) {
-  require_space(folder_of(target_), bytes);
+  require_space(target_, bytes);
   if (bytes > 0 && ::fallocate(descriptor_, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) != 0 &&
       (errno == ENOSPC || errno == EFBIG || errno == EDQUOT)) {
     throw std::runtime_error(
