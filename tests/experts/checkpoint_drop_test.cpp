@@ -8,7 +8,6 @@
 
 #include "experts/drop_record.h"
 #include "prompts/input_error.h"
-#include "prompts/sha256.h"
 #include "runners/model_files/safetensors_reader.h"
 #include "runners/model_files/safetensors_writer.h"
 #include "tests/catch.h"
@@ -18,6 +17,7 @@
 using namespace gpqa;
 using Catch::Matchers::Contains;
 using gpqa_test::contents;
+using gpqa_test::hash_of;
 using gpqa_test::kDropData;
 using gpqa_test::kQuiet;
 using gpqa_test::kTiny;
@@ -29,10 +29,6 @@ namespace {
 
 constexpr std::uint64_t kOneFile = 5ULL << 30;
 const fs::path kSource = kTiny + "tiny-hf";
-
-std::string hash_of(const TensorView& tensor) {
-  return sha256_hex({reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()});
-}
 
 std::set<std::string> names_in(const fs::path& folder) {
   std::set<std::string> names;

@@ -8,7 +8,6 @@
 
 #include "experts/drop_record.h"
 #include "prompts/input_error.h"
-#include "prompts/sha256.h"
 #include "runners/model_files/gguf_file.h"
 #include "runners/model_files/gguf_writer.h"
 #include "tests/catch.h"
@@ -19,6 +18,7 @@
 using namespace gpqa;
 using Catch::Matchers::Contains;
 using gpqa_test::contents;
+using gpqa_test::hash_of;
 using gpqa_test::kDropData;
 using gpqa_test::kQuiet;
 using gpqa_test::kTiny;
@@ -27,10 +27,6 @@ using gpqa_test::tiny_traced_map;
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string hash_of(const TensorView& tensor) {
-  return sha256_hex({reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()});
-}
 
 std::string value_of(const GgufFile& file, const GgufEntry& entry) {
   const auto raw = file.raw(entry);

@@ -10,6 +10,8 @@
 #include "experts/drop_map.h"
 #include "experts/drop_report.h"
 #include "experts/map_provenance.h"
+#include "prompts/sha256.h"
+#include "runners/model_files/tensor_view.h"
 
 namespace gpqa_test {
 
@@ -31,6 +33,10 @@ inline gpqa::TracedMap tiny_traced_map() {
   map.sha256 = gpqa::content_hash(map.map);
   map.calibrated_on = "random numbers";
   return map;
+}
+
+inline std::string hash_of(const gpqa::TensorView& tensor) {
+  return gpqa::sha256_hex({reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()});
 }
 
 inline const gpqa::OnProgress kQuiet = [](std::uint64_t, std::uint64_t) {};
