@@ -10,7 +10,7 @@
 #include "experts/drop_record.h"
 #include "experts/expert_counts.h"
 #include "experts/expert_cut.h"
-#include "experts/expert_tensors.h"
+#include "experts/expert_slices.h"
 #include "experts/small_json.h"
 #include "prompts/input_error.h"
 #include "runners/model_files/disk_space.h"
@@ -64,7 +64,7 @@ DropReport drop_from_checkpoint(const fs::path& folder, const TracedMap& map, co
   const auto config = read_small_file(folder / "config.json", kMostConfigBytes);
   const auto counts = config_expert_counts(config, folder / "config.json");
   const SafetensorsCheckpoint checkpoint(folder);
-  const ExpertTensors tensors(checkpoint);
+  const ExpertSlices tensors(checkpoint);
   tensors.check(counts.experts);
   check_fits(map.map, map_path, tensors.layers().size(), counts.experts, counts.used);
   const auto keep = keep_lists(map.map, counts.experts);

@@ -41,7 +41,7 @@ KeepLists keep_lists(const DropMap& map, std::uint64_t experts) {
   return keep;
 }
 
-std::vector<TensorInfo> cut_infos(const ExpertTensors& model, const KeepLists& keep) {
+std::vector<TensorInfo> cut_infos(const ExpertSlices& model, const KeepLists& keep) {
   std::vector<TensorInfo> infos;
   for (std::size_t i = 0; i < model.all().size(); ++i) {
     auto& info = infos.emplace_back(model.all()[i].info());
@@ -52,7 +52,7 @@ std::vector<TensorInfo> cut_infos(const ExpertTensors& model, const KeepLists& k
   return infos;
 }
 
-void write_cut(const ExpertTensors& model, const KeepLists& keep, const WriteBytes& write,
+void write_cut(const ExpertSlices& model, const KeepLists& keep, const WriteBytes& write,
                const OnBytes& on_bytes) {
   PieceWriter pieces(write, on_bytes);
   for (std::size_t i = 0; i < model.all().size(); ++i) {

@@ -3,7 +3,7 @@
 #include "experts/drop_record.h"
 #include "experts/expert_counts.h"
 #include "experts/expert_cut.h"
-#include "experts/expert_tensors.h"
+#include "experts/expert_slices.h"
 #include "runners/model_files/disk_space.h"
 #include "runners/model_files/gguf_file.h"
 #include "runners/model_files/gguf_writer.h"
@@ -15,7 +15,7 @@ DropReport drop_from_gguf(const std::filesystem::path& model, const TracedMap& m
                           const OnProgress& on_progress) {
   const GgufFile file(model);
   const auto counts = gguf_expert_counts(file);
-  const ExpertTensors tensors(file);
+  const ExpertSlices tensors(file);
   tensors.check(counts.experts);
   check_fits(map.map, map_path, tensors.layers().size(), counts.experts, counts.used);
   const auto keep = keep_lists(map.map, counts.experts);

@@ -24,7 +24,7 @@ struct Part {
   std::size_t slice_bytes = 0;
 };
 
-std::vector<Part> common_parts(const ExpertTensors& original, const ExpertTensors& pruned, std::size_t layer,
+std::vector<Part> common_parts(const ExpertSlices& original, const ExpertSlices& pruned, std::size_t layer,
                                std::uint64_t experts, std::uint64_t kept) {
   std::vector<Part> parts;
   for (const auto a : original.layers()[layer]) {
@@ -39,7 +39,7 @@ std::vector<Part> common_parts(const ExpertTensors& original, const ExpertTensor
   return parts;
 }
 
-Hashes hashes_of(const ExpertTensors& model, std::size_t index) {
+Hashes hashes_of(const ExpertSlices& model, std::size_t index) {
   Hashes hashes;
   for (std::uint64_t expert = 0; expert < model.experts_of(index); ++expert) {
     const auto slice = model.slice(index, expert);
@@ -162,7 +162,7 @@ bool RecoveredKeep::equals(const KeepLists& lists) const {
   return true;
 }
 
-RecoveredKeep recover_keep(const ExpertTensors& original, const ExpertTensors& pruned, std::uint64_t experts,
+RecoveredKeep recover_keep(const ExpertSlices& original, const ExpertSlices& pruned, std::uint64_t experts,
                            std::uint64_t kept) {
   RecoveredKeep out;
   for (std::size_t layer = 0; layer < original.layers().size(); ++layer) {

@@ -7,7 +7,7 @@
 
 #include "experts/drop_map.h"
 #include "experts/expert_cut.h"
-#include "experts/expert_tensors.h"
+#include "experts/expert_slices.h"
 
 namespace gpqa {
 
@@ -29,7 +29,7 @@ struct RecoveredKeep {
 
 // Both of as many layers. Router rows tell nearly always and are small; where they don't, each expert's
 // weights are read. Parts that were damaged are outvoted by the others.
-RecoveredKeep recover_keep(const ExpertTensors& original, const ExpertTensors& pruned, std::uint64_t experts,
+RecoveredKeep recover_keep(const ExpertSlices& original, const ExpertSlices& pruned, std::uint64_t experts,
                            std::uint64_t kept);
 
 }  // namespace gpqa

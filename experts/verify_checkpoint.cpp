@@ -11,7 +11,7 @@
 #include "experts/checkpoint_files.h"
 #include "experts/drop_record.h"
 #include "experts/expert_counts.h"
-#include "experts/expert_tensors.h"
+#include "experts/expert_slices.h"
 #include "experts/small_json.h"
 #include "experts/verify_drop.h"
 #include "experts/verify_tensors.h"
@@ -93,13 +93,13 @@ Verification verify_checkpoint_drop(const fs::path& original_path, const fs::pat
   const auto config = read_small_file(original_path / "config.json", kMostConfigBytes);
   const auto counts = config_expert_counts(config, original_path / "config.json");
   const SafetensorsCheckpoint original(original_path);
-  const ExpertTensors tensors(original);
+  const ExpertSlices tensors(original);
   tensors.check(counts.experts);
   if (options.map) {
     check_fits(*options.map, options.map_path, tensors.layers().size(), counts.experts, counts.used);
   }
   const SafetensorsCheckpoint pruned(pruned_path);
-  auto out = verify_tensors(tensors, ExpertTensors(pruned), counts, options);
+  auto out = verify_tensors(tensors, ExpertSlices(pruned), counts, options);
   verify_config(config, pruned_path / "config.json", out);
   verify_files(original_path, pruned_path, out.damages);
   if (const auto record = pruned_path / kRecordFile; fs::exists(record)) {

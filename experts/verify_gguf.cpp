@@ -8,7 +8,7 @@
 
 #include "experts/drop_record.h"
 #include "experts/expert_counts.h"
-#include "experts/expert_tensors.h"
+#include "experts/expert_slices.h"
 #include "experts/verify_drop.h"
 #include "experts/verify_tensors.h"
 #include "runners/model_files/gguf_file.h"
@@ -63,13 +63,13 @@ Verification verify_gguf_drop(const std::filesystem::path& original_path,
                               const std::filesystem::path& pruned_path, const VerifyOptions& options) {
   const GgufFile original(original_path);
   const auto counts = gguf_expert_counts(original);
-  const ExpertTensors tensors(original);
+  const ExpertSlices tensors(original);
   tensors.check(counts.experts);
   if (options.map) {
     check_fits(*options.map, options.map_path, tensors.layers().size(), counts.experts, counts.used);
   }
   const GgufFile pruned(pruned_path);
-  auto out = verify_tensors(tensors, ExpertTensors(pruned), counts, options);
+  auto out = verify_tensors(tensors, ExpertSlices(pruned), counts, options);
   const auto key = expert_count_key(original);
   if (pruned.has(key)) {
     verify_count(key, pruned.count(key), out);

@@ -18,7 +18,7 @@ namespace {
 using Kind = Damage::Kind;
 
 // The number that most of the pruned model's tensors of experts have.
-std::uint64_t usual_experts(const ExpertTensors& model) {
+std::uint64_t usual_experts(const ExpertSlices& model) {
   std::map<std::uint64_t, std::size_t> tensors;
   for (const auto& layer : model.layers()) {
     for (const auto index : layer) {
@@ -44,7 +44,7 @@ struct Compared {
 
 class Tensors {
  public:
-  Tensors(const ExpertTensors& original, const ExpertTensors& pruned, Verification& verification)
+  Tensors(const ExpertSlices& original, const ExpertSlices& pruned, Verification& verification)
       : original_(original), pruned_(pruned), out_(verification) {
     for (std::size_t i = 0; i < pruned.all().size(); ++i) {
       by_name_.emplace(pruned.all()[i].name, i);
@@ -171,8 +171,8 @@ class Tensors {
     out_.damages.add(std::move(found));
   }
 
-  const ExpertTensors& original_;
-  const ExpertTensors& pruned_;
+  const ExpertSlices& original_;
+  const ExpertSlices& pruned_;
   Verification& out_;
   std::unordered_map<std::string_view, std::size_t> by_name_;
   std::vector<BytePair> pairs_;
@@ -185,7 +185,7 @@ Damage simple(Kind kind, std::string_view where, std::string what) {
 
 }  // namespace
 
-Verification verify_tensors(const ExpertTensors& original, const ExpertTensors& pruned,
+Verification verify_tensors(const ExpertSlices& original, const ExpertSlices& pruned,
                             const ExpertCounts& counts, const VerifyOptions& options) {
   Verification out;
   out.layers = original.layers().size();

@@ -6,13 +6,13 @@
 #include <string_view>
 
 #include "experts/expert_counts.h"
-#include "experts/expert_tensors.h"
+#include "experts/expert_slices.h"
 #include "experts/verify_drop.h"
 
 namespace gpqa {
 
 // Of an original that was checked; counts, layers, lists and all damages of tensors.
-Verification verify_tensors(const ExpertTensors& original, const ExpertTensors& pruned,
+Verification verify_tensors(const ExpertSlices& original, const ExpertSlices& pruned,
                             const ExpertCounts& counts, const VerifyOptions& options);
 
 // The pruned model's own word of how many experts it has, at `where`.

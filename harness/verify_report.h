@@ -7,16 +7,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "experts/match_maps.h"
 #include "experts/verify_drop.h"
 
 namespace gpqa {
-
-// A map whose lists are those of the pruned model.
-struct MapMatch {
-  std::string name;
-  std::string calibrated_on;  // "" if not known
-  bool on_evaluated_questions = false;
-};
 
 struct VerifyReport {
   std::string original;

@@ -5,12 +5,13 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
-#include "experts/known_maps.h"
 #include "experts/map_provenance.h"
+#include "experts/match_maps.h"
 #include "experts/verify_drop.h"
 #include "harness/commands/command.h"
 #include "harness/exit_code.h"
@@ -29,6 +30,7 @@ struct Options {
   std::string original;
   std::string pruned;
   std::vector<std::string> maps;
+  std::vector<std::string> contributions;
   std::string save_map;
   std::string format = "text";
   std::size_t list = 20;
@@ -55,19 +57,8 @@ Verification verify(const Options& options, const VerifyOptions& how) {
 
 // What the kept experts are known as, as far as they are.
 std::vector<MapMatch> matches(const Options& options, const Verification& found) {
-  std::vector<MapMatch> out;
-  const auto equal = [&](const DropMap& map) {
-    return map.layers() == found.layers && map.drops() + found.experts_after == found.experts_before &&
-           found.recovered.equals(keep_lists(map, found.experts_before));
-  };
-  for (const auto& map : known_maps())
-    if (map.experts == found.experts_before && equal(map.map))
-      out.push_back({fmt::format("{} ({})", map.file, map.name), std::string(map.calibrated_on),
-                     map.on_evaluated_questions});
-  for (const auto& file : options.maps) {
-    const auto map = read_traced_map(file);
-    if (equal(map.map)) out.push_back({file, map.calibrated_on, map.on_evaluated_questions});
-  }
+  auto out = match_maps(found, options.maps);
+  for (auto& match : match_criteria(found, options.contributions)) out.push_back(std::move(match));
   return out;
 }
 
@@ -136,6 +127,11 @@ Command add_experts_verify(CLI::App& experts) {
   app->add_option("--map", options->maps,
                   "the drop map by which it was made; of several, it is said which one [the kept experts are "
                   "recovered]")
+      ->type_name("FILE")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app->add_option("--contributions", options->contributions,
+                  "a contribution map: try by which criterion on it the experts were chosen")
       ->type_name("FILE")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

@@ -8,7 +8,10 @@
 #include <vector>
 
 #include "experts/checkpoint_drop.h"
+#include "experts/contribution_map.h"
+#include "experts/drop_plan.h"
 #include "experts/gguf_drop.h"
+#include "experts/match_maps.h"
 #include "prompts/input_error.h"
 #include "runners/model_files/gguf_file.h"
 #include "runners/model_files/gguf_writer.h"
@@ -308,6 +311,36 @@ TEST_CASE("another map than the one that was applied doesn't hold, and a record 
   // A map that can't be one of the original's is wrong input, not damage.
   options.map->dropped.pop_back();
   CHECK_THROWS_AS(pruned.verified(pruned.bytes, options), InputError);
+}
+
+TEST_CASE("what a model was pruned by is found again: the map, or the criterion on what was measured") {
+  const TemporaryFolder folder;
+  const std::string measured = gpqa_test::kDropData + "tiny_expert_neuron_v4.json";
+  const ContributionMap map = read_contributions(measured);
+  DropPlanOptions options;
+  options.keep = 11;
+  options.criterion = Criterion::tc;
+  auto traced = tiny_traced_map();
+  traced.map = plan_drops(std::span(&map, 1), options).map;
+  const auto pruned = folder.path() / "pruned.gguf";
+  drop_from_gguf(kQ4, traced, "map.json", pruned, kQuiet);
+  const auto found = verify_gguf_drop(kQ4, pruned, {});
+  REQUIRE(found.holds());
+  const std::string files[] = {measured};
+  const auto matches = match_criteria(found, files);
+  REQUIRE_FALSE(matches.empty());
+  CHECK(std::any_of(matches.begin(), matches.end(), [](const MapMatch& match) {
+    return match.name.find("tiny_expert_neuron_v4.json by --criterion tc: ") == 0;
+  }));
+  CHECK(std::none_of(matches.begin(), matches.end(), [](const MapMatch& match) {
+    return match.name.find("--criterion wnorm:") != std::string::npos;
+  }));
+  write(folder.path() / "a.json", drop_map_json(tiny_map()));
+  write(folder.path() / "b.json", drop_map_json(traced.map));
+  const std::string maps[] = {(folder.path() / "a.json").string(), (folder.path() / "b.json").string()};
+  REQUIRE(match_maps(found, maps).size() == 1);
+  CHECK(match_maps(found, maps)[0].name == maps[1]);
+  CHECK(match_criteria(verify_checkpoint_drop(kHf, kTiny + "tiny-pruned-hf", {}), files).empty());
 }
 
 TEST_CASE("experts of the same bytes: any of them will do, in the order of the ids") {

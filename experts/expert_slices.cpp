@@ -1,4 +1,4 @@
-#include "experts/expert_tensors.h"
+#include "experts/expert_slices.h"
 
 #include <algorithm>
 
@@ -30,18 +30,18 @@ std::span<const Part> checkpoint_parts() {
 
 }  // namespace
 
-ExpertTensors::ExpertTensors(const GgufFile& file)
+ExpertSlices::ExpertSlices(const GgufFile& file)
     : path_(file.path()), parts_(gguf_parts()), tensors_(file.tensors()) {
   find_places(gguf_expert_place);
 }
 
-ExpertTensors::ExpertTensors(const SafetensorsCheckpoint& checkpoint)
+ExpertSlices::ExpertSlices(const SafetensorsCheckpoint& checkpoint)
     : path_(checkpoint.path()), parts_(checkpoint_parts()), tensors_(checkpoint.tensors()) {
   find_places(checkpoint_expert_place);
 }
 
-void ExpertTensors::find_places(std::optional<ExpertPlace> (*place_of)(std::string_view,
-                                                                       const std::filesystem::path&)) {
+void ExpertSlices::find_places(std::optional<ExpertPlace> (*place_of)(std::string_view,
+                                                                      const std::filesystem::path&)) {
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     const auto& place = places_.emplace_back(place_of(tensors_[i].name, path_));
     if (!place) {
@@ -63,7 +63,7 @@ void ExpertTensors::find_places(std::optional<ExpertPlace> (*place_of)(std::stri
   }
 }
 
-std::uint64_t ExpertTensors::experts_of(std::size_t index) const {
+std::uint64_t ExpertSlices::experts_of(std::size_t index) const {
   const auto& tensor = tensors_[index];
   // A row's blocks belong to one expert; those of a tensor that is one row would belong to several.
   const bool whole = tensor.format.elements == 1 ||
@@ -71,7 +71,7 @@ std::uint64_t ExpertTensors::experts_of(std::size_t index) const {
   return tensor.shape.empty() || !whole ? 0 : tensor.shape.back();
 }
 
-void ExpertTensors::check(std::uint64_t experts) const {
+void ExpertSlices::check(std::uint64_t experts) const {
   for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
     for (const auto& names : parts_) {
       const bool there = std::any_of(layers_[layer].begin(), layers_[layer].end(), [&](auto index) {

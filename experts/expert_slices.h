@@ -19,11 +19,11 @@ class SafetensorsCheckpoint;
 
 // Of a model that stays open. Experts are a tensor's last dimension in GGUF's order (axis 0 of a
 // checkpoint's), so that each one's slice is a run of bytes.
-class ExpertTensors {
+class ExpertSlices {
  public:
   // Throw FormatError if no tensor is of experts, or one is in a way that isn't known here.
-  explicit ExpertTensors(const GgufFile& file);
-  explicit ExpertTensors(const SafetensorsCheckpoint& checkpoint);
+  explicit ExpertSlices(const GgufFile& file);
+  explicit ExpertSlices(const SafetensorsCheckpoint& checkpoint);
 
   // Throws FormatError unless each layer has all of its parts, and each of these so many experts, who don't
   // share blocks.
