@@ -68,7 +68,7 @@ int run_command_line(int argc, char** argv) {
       "  gpqa run --dataset gpqa_diamond.csv --server http://127.0.0.1:8099 --name 128e");
   const Command commands[] = {add_run(app),     add_compare(app),  add_show(app),    add_rescore(app),
                               add_export(app),  add_profiles(app), add_prompts(app), add_extract(app),
-                              add_dataset(app), add_doctor(app),   add_model(app)};
+                              add_dataset(app), add_doctor(app),   add_model(app),   add_experts(app)};
   check_command(app, std::span(argv, static_cast<std::size_t>(argc)).subspan(argc > 0 ? 1 : 0));
   try {
     app.parse(argc, argv);
