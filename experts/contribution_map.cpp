@@ -154,10 +154,10 @@ class Reader {
   template <class Member>
   void each_member(object in, Member&& member) {
     for (auto each : in) {
-      simdjson::ondemand::field field;
-      if (const auto error = std::move(each).get(field); error != simdjson::SUCCESS) {
-        broken(error);
+      if (each.error() != simdjson::SUCCESS) {
+        broken(each.error());
       }
+      simdjson::ondemand::field field = each.value_unsafe();
       std::string_view key;
       if (const auto error = field.unescaped_key().get(key); error != simdjson::SUCCESS) {
         broken(error);
@@ -270,10 +270,10 @@ class Reader {
     auto& entries = part_->entries;
     const auto begin = static_cast<std::ptrdiff_t>(entries.size());
     for (auto each : list) {
-      value item;
-      if (const auto error = std::move(each).get(item); error != simdjson::SUCCESS) {
-        broken(error);
+      if (each.error() != simdjson::SUCCESS) {
+        broken(each.error());
       }
+      value item = each.value_unsafe();
       entries.push_back(entry(item));
       expert_.reset();
     }

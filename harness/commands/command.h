@@ -46,7 +46,9 @@ Command add_model_tokenize(CLI::App& model);
 Command add_model_bench(CLI::App& model);
 
 // Under `gpqa experts`.
+Command add_experts_plan(CLI::App& experts);
 Command add_experts_drop(CLI::App& experts);
 Command add_experts_verify(CLI::App& experts);
+Command add_experts_findings(CLI::App& experts);
 
 }  // namespace gpqa

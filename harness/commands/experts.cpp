@@ -9,8 +9,10 @@ namespace gpqa {
 Command add_experts(CLI::App& root) {
   auto* app = root.add_subcommand("experts", "Make variants with fewer experts, and look at experts.");
   auto commands = std::make_shared<std::vector<Command>>();
+  commands->push_back(add_experts_plan(*app));
   commands->push_back(add_experts_drop(*app));
   commands->push_back(add_experts_verify(*app));
+  commands->push_back(add_experts_findings(*app));
   app->require_subcommand(1);
   app->footer(
       "gpqa experts COMMAND --help explains each.\n"
