@@ -1,4 +1,5 @@
 // harness/: the command line. Only here is anything printed, and only here does the program end.
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <span>
@@ -73,7 +74,7 @@ int run_command_line(int argc, char** argv) {
       "  gpqa run --dataset gpqa_diamond.csv --server http://127.0.0.1:8099 --name 128e");
   const Command commands[] = {add_run(app),     add_compare(app),  add_show(app),    add_rescore(app),
                               add_export(app),  add_profiles(app), add_prompts(app), add_extract(app),
-                              add_dataset(app), add_doctor(app),   add_model(app)};
+                              add_dataset(app), add_doctor(app),   add_model(app),   add_experts(app)};
   check_command(app, std::span(argv, static_cast<std::size_t>(argc)).subspan(argc > 0 ? 1 : 0));
   try {
     app.parse(argc, argv);
@@ -90,6 +91,7 @@ int run_command_line(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error that says so
   try {
     const int code = run_command_line(argc, argv);
     if (std::fflush(stdout) != 0) return complain("can't write to standard output", kOurFailure);

@@ -55,6 +55,9 @@ struct VariantPlan {
   bool reference = false;
   std::filesystem::path map_file;  // "" if none
   std::string calibrated_on;
+  std::optional<bool> on_evaluated_questions;  // as the plan says; then, as the map says too
+  std::string map_sha256;                      // these two by the map's file, once it was read
+  std::vector<std::string> map_drops;
   std::filesystem::path model;  // that the server should serve, or that answers itself; "" if not said
   ServerPlan server;
   EngineOptions engine;

@@ -55,6 +55,7 @@ struct Reader {
   void map(TomlTable table, VariantPlan& variant) const {
     if (auto path = table.text("file")) variant.map_file = beside(file, *path);
     if (auto words = table.text("calibrated_on")) variant.calibrated_on = *words;
+    variant.on_evaluated_questions = table.boolean("on_evaluated_questions");
     table.finish();
   }
 

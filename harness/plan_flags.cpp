@@ -1,5 +1,6 @@
 #include "harness/plan_flags.h"
 
+#include "harness/plan_maps.h"
 #include "prompts/input_error.h"
 
 namespace gpqa {
@@ -52,6 +53,7 @@ Plan make_plan(const PlanFlags& flags) {
   }
   select_variants(plan, flags.variants);
   validate(plan);
+  read_maps(plan);
   return plan;
 }
 

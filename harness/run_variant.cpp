@@ -120,7 +120,10 @@ Manifest plan_manifest(const PreparedPlan& prepared, const VariantPlan& variant)
   manifest.experts = variant.experts;
   manifest.reference = variant.reference;
   manifest.map_file = variant.map_file.string();
+  manifest.map_sha256 = variant.map_sha256;
   manifest.calibrated_on = variant.calibrated_on;
+  manifest.on_evaluated_questions = variant.on_evaluated_questions.value_or(false);
+  manifest.map_drops = variant.map_drops;
   return manifest;
 }
 

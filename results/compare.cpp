@@ -205,6 +205,12 @@ Comparison compare_runs(std::span<const RunRecord> runs, const CompareOptions& o
       warn_of_missing_pairs(comparison.variants.front(), variant, comparison.warnings);
     }
   }
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    for (std::size_t j = i + 1; j < order.size(); ++j) {
+      warn_of_nested_maps(runs[order[i]].manifest, names[order[i]], runs[order[j]].manifest, names[order[j]],
+                          comparison.warnings);
+    }
+  }
   add_notes(comparison, comparison.notes);
   return comparison;
 }

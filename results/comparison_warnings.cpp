@@ -1,6 +1,9 @@
 #include "results/comparison_warnings.h"
 
 #include <algorithm>
+#include <iterator>
+#include <set>
+#include <sstream>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -46,6 +49,25 @@ std::string shown(const Json& value) {
   return text.empty() ? "none" : text;
 }
 
+// Whether each layer's drops of `small` are among those of `big`.
+bool lies_inside(const Manifest& small, const Manifest& big) {
+  if (small.map_drops.empty() || small.map_drops.size() != big.map_drops.size()) {
+    return false;
+  }
+  const auto drops = [](const std::string& layer) {
+    std::istringstream words(layer);
+    return std::set<std::string>(std::istream_iterator<std::string>(words), {});
+  };
+  for (std::size_t layer = 0; layer < small.map_drops.size(); ++layer) {
+    const auto inner = drops(small.map_drops[layer]);
+    const auto outer = drops(big.map_drops[layer]);
+    if (!std::includes(outer.begin(), outer.end(), inner.begin(), inner.end())) {
+      return false;
+    }
+  }
+  return true;
+}
+
 std::string trials(std::int64_t count) {
   return fmt::format("{} trial{}", count, count == 1 ? "" : "s");
 }
@@ -54,7 +76,11 @@ std::string trials(std::int64_t count) {
 
 std::string contamination(const Manifest& manifest) {
   const auto& on = manifest.calibrated_on;
-  return contains_word(on, "gpqa") || contains_word(on, "evaluated") || contains_word(on, "teacher_force")
+  if (manifest.on_evaluated_questions && on.empty()) {
+    return "evaluated questions";
+  }
+  return manifest.on_evaluated_questions || contains_word(on, "gpqa") || contains_word(on, "evaluated") ||
+                 contains_word(on, "teacher_force")
              ? on
              : "";
 }
@@ -117,6 +143,27 @@ void warn_of_missing_pairs(const ComparedVariant& reference, const ComparedVaria
       fmt::format("{} against {}: the delta is over the {} that both answered ({}), so it is not the "
                   "difference of the two accuracies",
                   variant.name, reference.name, trials(paired.n), reasons));
+}
+
+void warn_of_nested_maps(const Manifest& a, const std::string& a_name, const Manifest& b,
+                         const std::string& b_name, std::vector<std::string>& warnings) {
+  const bool inside = lies_inside(a, b);
+  const bool around = lies_inside(b, a);
+  if (!inside && !around) {
+    return;
+  }
+  const auto lie = inside && around
+                       ? fmt::format("{} and {} rest on the same drops", a_name, b_name)
+                       : fmt::format("the experts that {} lacks are all among those that {} lacks",
+                                     inside ? a_name : b_name, inside ? b_name : a_name);
+  const bool a_contaminated = !contamination(a).empty();
+  const bool b_contaminated = !contamination(b).empty();
+  std::string so = "they are no independent evidence about dropping experts";
+  if (a_contaminated != b_contaminated) {
+    so = fmt::format("what {} was calibrated on bears on {} too", a_contaminated ? a_name : b_name,
+                     a_contaminated ? b_name : a_name);
+  }
+  warnings.push_back(fmt::format("nested drop maps: {}; {}", lie, so));
 }
 
 void warn_of_run(const RunRecord& run, const ComparedVariant& variant, std::vector<std::string>& warnings) {

@@ -19,6 +19,10 @@ void warn_of_differences(const RunRecord& reference, const std::string& referenc
 void warn_of_missing_pairs(const ComparedVariant& reference, const ComparedVariant& variant,
                            std::vector<std::string>& warnings);
 
+// One variant's dropped experts lie inside the other's: neither says much beside the other.
+void warn_of_nested_maps(const Manifest& a, const std::string& a_name, const Manifest& b,
+                         const std::string& b_name, std::vector<std::string>& warnings);
+
 // What is wrong with a run by itself: unfinished, failed, cut, sampled otherwise, contaminated.
 void warn_of_run(const RunRecord& run, const ComparedVariant& variant, std::vector<std::string>& warnings);
 

@@ -369,7 +369,10 @@ Json to_json(const Manifest& manifest) {
         {"experts", manifest.experts ? Json(*manifest.experts) : Json()},
         {"reference", manifest.reference},
         {"map_file", with_valid_utf8(manifest.map_file)},
-        {"calibrated_on", with_valid_utf8(manifest.calibrated_on)}}},
+        {"map_sha256", with_valid_utf8(manifest.map_sha256)},
+        {"calibrated_on", with_valid_utf8(manifest.calibrated_on)},
+        {"on_evaluated_questions", manifest.on_evaluated_questions},
+        {"map_drops", strings(manifest.map_drops)}}},
       {"runner", to_json(manifest.runner)},
       {"scoring", {{"flex_variant", lm_eval_release(manifest.flex_variant)}}},
       {"history", to_json(manifest.history)},
@@ -417,6 +420,11 @@ Manifest manifest_from_json(const Json& json) {
   manifest.reference = variant.get<bool>("reference");
   manifest.map_file = variant.get<std::string>("map_file");
   manifest.calibrated_on = variant.get<std::string>("calibrated_on");
+  // Runs that are older than these fields lack them.
+  if (variant.has("map_sha256")) manifest.map_sha256 = variant.get<std::string>("map_sha256");
+  if (variant.has("on_evaluated_questions"))
+    manifest.on_evaluated_questions = variant.get<bool>("on_evaluated_questions");
+  if (variant.has("map_drops")) manifest.map_drops = variant.get<std::vector<std::string>>("map_drops");
   variant.finish();
 
   manifest.runner = runner_from(object.child("runner"));
@@ -548,6 +556,7 @@ Json identity(const Manifest& manifest) {
   json["dataset"].erase("path");
   json["variant"].erase("reference");
   json["variant"].erase("map_file");
+  json["variant"].erase("map_drops");
   json["runner"].erase("url");
   json["runner"].erase("model_path");
   json["runner"].erase("notes");

@@ -44,9 +44,13 @@ struct Manifest {
   // by whom
   std::string variant;
   std::optional<std::int64_t> experts;
-  bool reference = false;     // not part of the identity
-  std::string map_file;       // the drop map, "" if none
-  std::string calibrated_on;  // "" if no map or unknown
+  bool reference = false;               // not part of the identity
+  std::string map_file;                 // the drop map, "" if none
+  std::string map_sha256;               // of the map's bytes; "" if its file isn't known
+  std::string calibrated_on;            // "" if no map or unknown
+  bool on_evaluated_questions = false;  // the map was calibrated on questions that scores are reported on
+  std::vector<std::string>
+      map_drops;  // each layer's dropped experts: "2 10 12"; not part of the identity, the hash is
   RunnerInfo runner;
   // how they are scored
   FlexVariant flex_variant = FlexVariant::v0_4_13;

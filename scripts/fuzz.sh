@@ -16,7 +16,7 @@ if [[ ! $seconds =~ ^[1-9][0-9]*$ || ${1:-} == -* ]]; then
   exit 2
 fi
 # Bytes of an input: as many as a target needs, since longer ones are slower.
-declare -A longest=([csv]=16384 [extract]=4096 [gguf]=8192 [journal]=16384 [plan]=4096 [reasoning]=4096
+declare -A longest=([csv]=16384 [experts]=4096 [extract]=4096 [gguf]=8192 [journal]=16384 [plan]=4096 [reasoning]=4096
   [safetensors]=8192 [server_json]=16384 [sse]=4096 [tokenizer]=8192)
 targets=("$@")
 ((${#targets[@]})) || mapfile -t targets < <(printf '%s\n' "${!longest[@]}" | sort)

@@ -95,6 +95,7 @@ if step "build release" build release; then
     counted "llama.cpp tokenizer" "$python" tests/peers/tokenizer_peer.py --build build/release ${all:+--long}
     counted "engine against llama.cpp" "$python" tests/peers/engine_peer.py --build build/release ${all:+--long}
     counted "engine on random shapes" "$python" tests/peers/shapes_peer.py --build build/release ${all:+--cases 100}
+    counted "dropped experts" "$python" tests/peers/experts_peer.py --build build/release ${all:+--long}
     [[ -z $all ]] || counted "bench" "$python" bench/client_cost.py --build build/release --check
   fi
 fi

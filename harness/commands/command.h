@@ -35,6 +35,7 @@ Command add_extract(CLI::App& root);
 Command add_dataset(CLI::App& root);
 Command add_doctor(CLI::App& root);
 Command add_model(CLI::App& root);
+Command add_experts(CLI::App& root);
 
 // Under `gpqa model`.
 Command add_model_inspect(CLI::App& model);
@@ -43,5 +44,11 @@ Command add_model_generate(CLI::App& model);
 Command add_model_kld(CLI::App& model);
 Command add_model_tokenize(CLI::App& model);
 Command add_model_bench(CLI::App& model);
+
+// Under `gpqa experts`.
+Command add_experts_plan(CLI::App& experts);
+Command add_experts_drop(CLI::App& experts);
+Command add_experts_verify(CLI::App& experts);
+Command add_experts_findings(CLI::App& experts);
 
 }  // namespace gpqa

@@ -7,11 +7,9 @@
 
 #include "harness/commands/command.h"
 #include "harness/exit_code.h"
+#include "harness/file_hash.h"
 #include "harness/model_report.h"
-#include "harness/progress_line.h"
-#include "prompts/sha256.h"
 #include "runners/model_files/gguf_file.h"
-#include "runners/model_files/mapped_file.h"
 #include "runners/model_files/safetensors_reader.h"
 
 namespace gpqa {
@@ -25,19 +23,6 @@ struct Options {
   bool tensors = false;
   bool no_hash = false;
 };
-
-std::string file_hash(const fs::path& path) {
-  constexpr std::size_t kPiece = 16u << 20;
-  const MappedFile file(path);
-  const std::string_view bytes = file.text();
-  ProgressLine progress(path.filename().string());
-  Sha256 hash;
-  for (std::size_t at = 0; at < bytes.size(); at += kPiece) {
-    progress.show(at, bytes.size());
-    hash.add(bytes.substr(at, kPiece));
-  }
-  return hash.hex();
-}
 
 template <class Model>
 int inspect(const Model& model, const Options& options) {

@@ -53,9 +53,7 @@ void announce(const PreparedPlan& prepared) {
 }
 
 int run(const RunOptions& options) {
-  // A server that hangs up, a file beyond a limit: errors to handle, not an end.
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);  // a server that hangs up is an error to handle, not an end
   const auto prepared = prepare(options);
   announce(prepared);
   std::int64_t failed = 0;

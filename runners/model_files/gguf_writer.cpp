@@ -60,7 +60,8 @@ std::uint64_t data_bytes(std::span<const TensorInfo> tensors, std::uint64_t alig
 
 GgufWriter::GgufWriter(const std::filesystem::path& path, const GgufMetadata& metadata,
                        std::span<const TensorInfo> tensors)
-    : alignment_(metadata.alignment()), file_(path, data_bytes(tensors, alignment_)) {
+    : alignment_(metadata.alignment()),
+      file_(path, header_bytes(metadata, tensors).size() + data_bytes(tensors, alignment_)) {
   for (const auto& tensor : tensors) {
     left_.push_back(tensor.byte_count());
   }

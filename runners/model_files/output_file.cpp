@@ -3,12 +3,8 @@
 #include <cassert>
 #include <cerrno>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdexcept>
 #include <string>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -16,6 +12,8 @@
 #include <fmt/format.h>
 
 #include "prompts/input_error.h"
+#include "runners/model_files/disk_space.h"
+#include "runners/model_files/new_name.h"
 
 namespace gpqa {
 namespace {
@@ -23,30 +21,13 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kBufferBytes = 1u << 20;
+// Writing to the disk begins window by window, so that little is left to wait for at the end; a few are on
+// their way at a time.
+constexpr std::uint64_t kWindowBytes = 8u << 20;
+constexpr std::uint64_t kWindowsOnTheWay = 3;
 
 std::string reason() {
   return std::generic_category().message(errno);
-}
-
-fs::path folder_of(const fs::path& path) {
-  return path.has_parent_path() ? path.parent_path() : fs::path(".");
-}
-
-// Never over a file that came into being meanwhile. 0, or -1 with errno.
-int rename_new(const fs::path& from, const fs::path& to) {
-  if (::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) {
-    return 0;
-  }
-  if (errno != EINVAL && errno != ENOSYS) {
-    return -1;
-  }
-  // A file system that can't promise it: look, then rename.
-  struct stat info {};
-  if (::lstat(to.c_str(), &info) == 0) {
-    errno = EEXIST;
-    return -1;
-  }
-  return ::rename(from.c_str(), to.c_str());
 }
 
 }  // namespace
@@ -59,14 +40,11 @@ OutputFile::OutputFile(fs::path target, std::uint64_t bytes)
         "{}: is there already, and is not overwritten; name another file, or remove it", target_.string()));
   }
   open();
-  // Better now than after an hour's work. Not every file system can say.
-  if (bytes > 0 && ::fallocate(descriptor_, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) != 0 &&
-      (errno == ENOSPC || errno == EFBIG || errno == EDQUOT)) {
-    const std::string why = reason();
-    ::unlink(part_.c_str());
-    ::close(std::exchange(descriptor_, -1));
-    throw std::runtime_error(
-        fmt::format("{}: {} bytes can't be written there: {}", target_.string(), bytes, why));
+  try {
+    reserve(bytes);
+  } catch (...) {
+    discard();
+    throw;
   }
 }
 
@@ -75,14 +53,28 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
       part_(std::move(other.part_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
       size_(other.size_),
+      handed_over_(other.handed_over_),
       buffer_(std::move(other.buffer_)) {}
 
 OutputFile::~OutputFile() {
-  if (descriptor_ < 0) {
-    return;
+  discard();
+}
+
+void OutputFile::discard() {
+  if (descriptor_ >= 0) {
+    ::unlink(part_.c_str());
+    ::close(std::exchange(descriptor_, -1));
   }
-  ::unlink(part_.c_str());
-  ::close(descriptor_);
+}
+
+// Better now than after an hour's work. Not every file system can say.
+void OutputFile::reserve(std::uint64_t bytes) {
+  require_space(target_, bytes);
+  if (bytes > 0 && ::fallocate(descriptor_, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) != 0 &&
+      (errno == ENOSPC || errno == EFBIG || errno == EDQUOT)) {
+    throw std::runtime_error(
+        fmt::format("{}: {} bytes can't be written there: {}", target_.string(), bytes, reason()));
+  }
 }
 
 // A part that a killed process left is taken over; one that is being written is not.
@@ -92,28 +84,21 @@ void OutputFile::open() {
     if (descriptor_ < 0) {
       throw InputError(fmt::format("{}: can't be written: {}", part_.string(), reason()));
     }
-    if (lock()) {
+    const auto lock = lock_name(descriptor_, part_);
+    if (lock == NameLock::held) {
       break;
     }
     ::close(std::exchange(descriptor_, -1));
+    if (lock == NameLock::taken) {
+      throw InputError(fmt::format("{}: another process is writing it", part_.string()));
+    }
+    // Gone: another process finished it in between.
   }
   if (::ftruncate(descriptor_, 0) != 0) {
     const std::string why = reason();
     ::close(std::exchange(descriptor_, -1));
     throw InputError(fmt::format("{}: can't be written: {}", part_.string(), why));
   }
-}
-
-// False if the name no longer leads to what we locked: another process finished it in between.
-bool OutputFile::lock() {
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
-    ::close(std::exchange(descriptor_, -1));
-    throw InputError(fmt::format("{}: another process is writing it", part_.string()));
-  }
-  struct stat ours {};
-  struct stat named {};
-  return ::fstat(descriptor_, &ours) == 0 && ::lstat(part_.c_str(), &named) == 0 &&
-         ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
 }
 
 void OutputFile::fail(std::string_view what) const {
@@ -131,6 +116,25 @@ void OutputFile::write_through(std::span<const std::byte> bytes) {
       fail("can't be written");
     }
     bytes = bytes.subspan(static_cast<std::size_t>(n));
+    const auto before = handed_over_ / kWindowBytes;
+    handed_over_ += static_cast<std::uint64_t>(n);
+    for (auto window = before; window < handed_over_ / kWindowBytes; ++window) {
+      to_disk(window * kWindowBytes, SYNC_FILE_RANGE_WRITE);
+      if (window >= kWindowsOnTheWay) {
+        const auto done = (window - kWindowsOnTheWay) * kWindowBytes;
+        to_disk(done, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+        // The same memory again, instead of as much as the file is large: it would push out what others read.
+        ::posix_fadvise(descriptor_, static_cast<off_t>(done), kWindowBytes, POSIX_FADV_DONTNEED);
+      }
+    }
+  }
+}
+
+// A file system that can't do it gets everything from sync().
+void OutputFile::to_disk(std::uint64_t begin, unsigned how) {
+  if (::sync_file_range(descriptor_, static_cast<off64_t>(begin), kWindowBytes, how) != 0 &&
+      errno != ENOSYS && errno != EINVAL && errno != ESPIPE) {
+    fail("can't be written to disk");
   }
 }
 
@@ -172,12 +176,7 @@ void OutputFile::finish() {
     fail("can't get its name");
   }
   ::close(std::exchange(descriptor_, -1));
-  // The name is on disk as well. A file system without synced folders has done what it can.
-  const int folder = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder >= 0) {
-    ::fsync(folder);
-    ::close(folder);
-  }
+  sync_names(folder_of(target_));
 }
 
 }  // namespace gpqa

@@ -35,14 +35,17 @@ class OutputFile {
  private:
   [[noreturn]] void fail(std::string_view what) const;
   void open();
-  bool lock();
+  void reserve(std::uint64_t bytes);
+  void discard();
   void flush();
   void write_through(std::span<const std::byte> bytes);
+  void to_disk(std::uint64_t begin, unsigned how);
 
   std::filesystem::path target_;
   std::filesystem::path part_;
   int descriptor_ = -1;
   std::uint64_t size_ = 0;
+  std::uint64_t handed_over_ = 0;  // to the kernel: size_ without what is buffered
   std::vector<std::byte> buffer_;
 };
 

@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <sys/mount.h>
 #include <thread>
 
 #include <nlohmann/json.hpp>
@@ -13,6 +12,7 @@
 #include "tests/catch.h"
 #include "tests/harness/run_line.h"
 #include "tests/harness/shell.h"
+#include "tests/harness/small_disk.h"
 #include "tests/support/fixed_answer_server.h"
 
 using namespace gpqa;
@@ -23,35 +23,9 @@ using gpqa_test::contents;
 using gpqa_test::kSyntheticCsv;
 using gpqa_test::run_line;
 using gpqa_test::Shell;
-
-namespace {
+using gpqa_test::SmallDisk;
 
 namespace fs = std::filesystem;
-
-// A file system of its own, as small as a disk that runs full. Only root may mount one.
-class SmallDisk {
- public:
-  SmallDisk(const fs::path& at, const char* size) : at_(at) {
-    fs::create_directories(at);
-    mounted_ = ::mount("gpqa-test", at.c_str(), "tmpfs", 0, size) == 0;
-  }
-  ~SmallDisk() {
-    if (mounted_) ::umount(at_.c_str());
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-
-  bool mounted() const { return mounted_; }
-  bool remount(unsigned long flags, const char* options) const {
-    return ::mount("gpqa-test", at_.c_str(), "tmpfs", MS_REMOUNT | flags, options) == 0;
-  }
-
- private:
-  fs::path at_;
-  bool mounted_ = false;
-};
-
-}  // namespace
 
 TEST_CASE("a disk that runs full ends the run with its reason; what was kept is whole, and the run goes on") {
   FixedAnswerOptions options;
@@ -72,7 +46,7 @@ TEST_CASE("a disk that runs full ends the run with its reason; what was kept is 
   CHECK(kept.size() > 5);
   CHECK(kept.size() < 60);
   CHECK(gpqa("doctor runs/a/a").code == 0);
-  if (disk.mounted()) REQUIRE(disk.remount(0, "size=10m"));
+  if (disk.mounted()) REQUIRE(disk.remount("size=10m"));
   REQUIRE(gpqa(line).code == 0);
   const auto whole = read_run(folder);
   REQUIRE(whole.trials.size() == 60);
@@ -91,7 +65,7 @@ TEST_CASE("a folder that can't be written is said before anything is asked") {
   const SmallDisk disk(gpqa.folder.path() / "runs", "size=10m");
   REQUIRE(gpqa(run_line(server, "--name a --limit 3")).code == 0);
   if (disk.mounted()) {
-    REQUIRE(disk.remount(MS_RDONLY, "size=10m"));
+    REQUIRE(disk.remount_read_only("size=10m"));
     // Reading needs no writing.
     CHECK(gpqa("compare runs/a").code == 0);
     CHECK(gpqa("doctor runs/a/a").code == 0);

@@ -199,6 +199,42 @@ TEST_CASE("contamination is read from what a map was calibrated on") {
   CHECK(any_contains(with("").warnings, "(map.json) was calibrated on is not said"));
 }
 
+TEST_CASE("a map calibrated on evaluated questions contaminates, whatever its words are") {
+  auto runs = one_run_each();
+  runs[1].manifest.map_file = "map.json";
+  runs[1].manifest.on_evaluated_questions = true;
+  CHECK(compare_runs(runs, {}).variants[1].contaminated == "evaluated questions");
+  runs[1].manifest.calibrated_on = "questions 1 to 198";
+  const auto comparison = compare_runs(runs, {});
+  CHECK(comparison.variants[1].contaminated == "questions 1 to 198");
+  CHECK(any_contains(comparison.warnings,
+                     "109e is contaminated: its drop map (map.json) was calibrated on questions 1"));
+}
+
+TEST_CASE("nested drop maps are marked, and only those") {
+  auto runs = one_run_each();
+  const auto warned = [&](const std::string& words) {
+    return any_contains(compare_runs(runs, {}).warnings, words);
+  };
+  runs[1].manifest.map_drops = {"2 10", "0 7"};
+  runs[2].manifest.map_drops = {"1 2 10", "0 7 11"};
+  CHECK(
+      warned("nested drop maps: the experts that 109e lacks are all among those that E4B lacks; they are no "
+             "independent evidence"));
+  runs[2].manifest.on_evaluated_questions = true;
+  CHECK(warned("what E4B was calibrated on bears on 109e too"));
+  std::swap(runs[1].manifest.map_drops, runs[2].manifest.map_drops);
+  CHECK(warned("the experts that E4B lacks are all among those that 109e lacks"));
+  runs[1].manifest.map_drops = runs[2].manifest.map_drops;
+  CHECK(warned("109e and E4B rest on the same drops"));
+  runs[1].manifest.map_drops = {"2 10", "0 8"};
+  CHECK_FALSE(warned("nested"));
+  runs[1].manifest.map_drops = {"2 10"};
+  CHECK_FALSE(warned("nested"));
+  runs[1].manifest.map_drops.clear();
+  CHECK_FALSE(warned("nested"));
+}
+
 TEST_CASE("a server that sampled otherwise is said to have") {
   auto runs = one_run_each();
   runs[1].trials[5].sampling_mismatch = "min_p";
