@@ -154,7 +154,7 @@ TEST_CASE("experts drop: a disk that is full, or runs full, is said; nothing is 
   const SmallDisk disk(gpqa / "disk", "size=1m");
   if (disk.mounted()) {
     for (const std::string& line : {"experts drop " + kQ4 + " --map tiny.json disk/12e.gguf",
-                                   std::string("experts drop hf --map tiny.json disk/12e")}) {
+                                    std::string("experts drop hf --map tiny.json disk/12e")}) {
       const auto full = gpqa(line);
       CHECK(full.code == 1);
       CHECK_THAT(full.err, Contains("No space left on device") && Contains("are free"));
