@@ -163,6 +163,30 @@ TEST_CASE("a plan runs its variants one after the other, or the one that is pick
   CHECK(gpqa("run --plan two.toml --out runs/two/98e").code == 2);
 }
 
+TEST_CASE("a contaminated map is marked in the table of every run that names it") {
+  const FixedAnswerServer server({});
+  const Shell gpqa;
+  const auto variant = [&](const std::string& name, const std::string& more) {
+    return "[[variant]]\nname = \"" + name + "\"\nserver = { url = \"" + server.url() + "\" }\n" + more;
+  };
+  const std::string map = GPQA_TEST_DATA "/experts/teacher_force_98e_p16_clean.json";
+  gpqa.write("two.toml", "dataset = \"" + kSyntheticCsv + "\"\ntask = { limit = 6 }\n" +
+                             variant("128e", "experts = 128\nreference = true\n") +
+                             variant("98e", "map = { file = \"" + map + "\" }\n"));
+  const auto result = gpqa("run --plan two.toml");
+  INFO(result.err);
+  REQUIRE(result.code == 0);
+  const auto manifest = read_run(gpqa.folder.path() / "runs/two/98e").manifest;
+  CHECK(manifest.on_evaluated_questions);
+  CHECK(manifest.experts == 98);
+  CHECK(manifest.map_sha256.size() == 64);
+  CHECK(manifest.map_drops.size() == 30);
+  CHECK_THAT(gpqa("compare runs/two").out,
+             Contains("98e (contaminated)") && Contains("evaluated GPQA questions"));
+  // The same command goes on with it.
+  CHECK(gpqa("run --plan two.toml").code == 0);
+}
+
 TEST_CASE("a server that samples otherwise than asked is found out") {
   FixedAnswerOptions forced;
   forced.forced["min_p"] = 0.2;
