@@ -85,8 +85,8 @@ std::string to_text(const VerifyReport& report, std::size_t most_damages) {
     text += fmt::format("        and {} more (--list)\n", found.damages.count() - most_damages);
   if (found.holds())
     return text + "It holds: every kept expert equals its source, everything else is the original's.\n";
-  return text + fmt::format("It does NOT hold: {} damages ({}).\n", found.damages.count(),
-                            kinds_words(found.damages));
+  return text + fmt::format("It does NOT hold: {} damage{} ({}).\n", found.damages.count(),
+                            found.damages.count() == 1 ? "" : "s", kinds_words(found.damages));
 }
 
 Json to_json(const VerifyReport& report) {
