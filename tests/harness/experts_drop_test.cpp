@@ -103,7 +103,7 @@ TEST_CASE("experts verify names the tensor, the layer, the expert and the byte, 
   CHECK(text.code == 2);
   CHECK_THAT(text.out,
              Contains("DAMAGE  blk.3.ffn_down_exps.weight, layer 3: expert 7 (the original's 9): 1 of ") &&
-                 Contains("the first at 11: ") && Contains("It does NOT hold: 1 damages (1 bytes).\n"));
+                 Contains("the first at 11: ") && Contains("It does NOT hold: 1 damage (1 bytes).\n"));
   const auto result = gpqa("experts verify " + kQ4 + " damaged.gguf --format json");
   CHECK(result.code == 2);
   const auto json = Json::parse(result.out);
