@@ -128,8 +128,9 @@ def check_case(checks, build, name, make, how, draw):
         path = written(of, Path(work), **how)
 
         def said(arithmetic, threads):
-            done = build.run_gpqa("model", "logits", path, "--all", "--threads", threads, "--arithmetic", arithmetic, "--tokens",
-                                  ",".join(map(str, ids)), expect=None)
+            # Exact keys and values: what is judged is the rounding of the inputs.
+            done = build.run_gpqa("model", "logits", path, "--all", "--threads", threads, "--arithmetic", arithmetic, "--kv", "f32",
+                                  "--tokens", ",".join(map(str, ids)), expect=None)
             if not checks.check(done.returncode == 0, f"{name}: {arithmetic}", done.stderr):
                 return None
             return done.stdout
