@@ -4,7 +4,8 @@
 // The nearest float16.
 static inline std::uint16_t to_half(float x) {
 #if defined(__F16C__)
-  return static_cast<std::uint16_t>(_cvtss_sh(x, _MM_FROUND_TO_NEAREST_INT));
+  return static_cast<std::uint16_t>(
+      _mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(x), _MM_FROUND_TO_NEAREST_INT), 0));
 #else
   std::uint32_t bits;
   __builtin_memcpy(&bits, &x, sizeof bits);
