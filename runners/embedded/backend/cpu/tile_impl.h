@@ -98,7 +98,7 @@ static inline Ints signed_bytes(const std::byte* at) {
   return (Ints)_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at)));
 #else
   Ints v;
-  for (std::size_t i = 0; i < kWide; ++i) v[i] = static_cast<std::int8_t>(at[i]);
+  for (std::size_t i = 0; i < kWide; ++i) v[i] = (static_cast<int>(at[i]) ^ 128) - 128;
   return v;
 #endif
 }
