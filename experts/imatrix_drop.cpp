@@ -102,6 +102,7 @@ DropReport drop_from_gguf_imatrix(const fs::path& imatrix, const TracedMap& map,
                         .map = map,
                         .earlier = file.has(kRecordKey) ? std::string(file.text(kRecordKey)) : ""});
   std::vector<TensorInfo> infos;
+  infos.reserve(tensors.size());
   for (const auto& tensor : tensors) {
     infos.push_back(tensor.info);
   }

@@ -50,24 +50,33 @@ MappedFile::~MappedFile() {
   munmap(const_cast<std::byte*>(data_), mapped_);
 }
 
-void load_pages(std::span<const std::byte> part) {
-  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-  const auto begin = reinterpret_cast<std::uintptr_t>(part.data());
-  const auto first = begin / page * page;
-  const auto end = begin + part.size();
+namespace {
+
+std::size_t page_bytes() {
+  return static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+// How far into its page a byte lies.
+std::size_t place_in_page(const std::byte* at) {
+  return reinterpret_cast<std::uintptr_t>(at) % page_bytes();
+}
+
+}  // namespace
+
+void load_pages([[maybe_unused]] std::span<const std::byte> part) {
 #ifdef MADV_POPULATE_READ
   // Linux 5.14; before, the pages come as they are touched.
-  madvise(reinterpret_cast<void*>(first), end - first, MADV_POPULATE_READ);
+  const std::size_t before = place_in_page(part.data());
+  madvise(const_cast<std::byte*>(part.data()) - before, before + part.size(), MADV_POPULATE_READ);
 #endif
 }
 
 void drop_pages(std::span<const std::byte> part) {
-  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-  const auto begin = reinterpret_cast<std::uintptr_t>(part.data());
-  const auto first = (begin + page - 1) / page * page;
-  const auto end = (begin + part.size()) / page * page;
+  const std::size_t page = page_bytes();
+  const std::size_t skipped = (page - place_in_page(part.data())) % page;
+  if (part.size() < skipped + page) return;
   // A hint: memory that can't be given back now is given back under pressure.
-  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
+  madvise(const_cast<std::byte*>(part.data()) + skipped, (part.size() - skipped) / page * page,
+          MADV_DONTNEED);
 }
 
 }  // namespace gpqa
