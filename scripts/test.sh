@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds and passes the tests: what CI runs.
-#   scripts/test.sh         about 40 minutes on 2 processors, from nothing
+#   scripts/test.sh         about 45 minutes on 2 processors, from nothing
 #   scripts/test.sh --all   also a debug build, more seeds of the peers, the bench's bounds, 200 kills of each kind and many
 #                           more random cases, and ten minutes of hostile input for each fuzz target, not 20 seconds
 # The last line adds everything up; the exit code is 0 only if nothing failed.
