@@ -58,6 +58,10 @@ enum class KvType { f32, f16, q8_0 };
 constexpr std::string_view kv_type_name(KvType type) {
   return type == KvType::f32 ? "f32" : type == KvType::f16 ? "f16" : "q8_0";
 }
+// Bytes of so many numbers, whole blocks.
+constexpr std::size_t kv_bytes(KvType type, std::size_t numbers) {
+  return type == KvType::f32 ? 4 * numbers : type == KvType::f16 ? 2 * numbers : numbers / 32 * 34;
+}
 
 struct KvShape {
   KvType type = KvType::f32;
@@ -66,10 +70,7 @@ struct KvShape {
   std::size_t kv_heads = 0;
   std::size_t head_dim = 0;
   std::size_t window = 0;  // keys that a query sees, itself included; 0: all before it
-  std::size_t bytes() const {
-    const std::size_t numbers = 2 * slots * cells * kv_heads * head_dim;
-    return type == KvType::f32 ? 4 * numbers : type == KvType::f16 ? 2 * numbers : numbers / 32 * 34;
-  }
+  std::size_t bytes() const { return kv_bytes(type, 2 * slots * cells * kv_heads * head_dim); }
 };
 
 // The keys and values of one layer, for all slots.

@@ -16,17 +16,13 @@ std::size_t whole(std::size_t count, std::size_t part) {
   return (count + part - 1) / part * part;
 }
 
-std::size_t bytes_of(KvType type, std::size_t numbers) {
-  return type == KvType::f32 ? 4 * numbers : type == KvType::f16 ? 2 * numbers : numbers / kBlock * 34;
-}
-
 }  // namespace
 
 CpuKvCache::CpuKvCache(const KvShape& shape)
     : shape_(shape),
       blocks_(whole(shape.cells, kKeyBlock) / kKeyBlock),
-      key_block_bytes_(bytes_of(shape.type, kKeyBlock * shape.head_dim)),
-      value_bytes_(bytes_of(shape.type, whole(shape.head_dim, kLanes))) {
+      key_block_bytes_(kv_bytes(shape.type, kKeyBlock * shape.head_dim)),
+      value_bytes_(kv_bytes(shape.type, whole(shape.head_dim, kLanes))) {
   if (shape.type == KvType::q8_0 && shape.head_dim % kBlock != 0)
     throw InputError(
         fmt::format("keys and values of q8_0 come in blocks of {}; a head here has {}: take f16 (--kv f16)",
