@@ -75,7 +75,8 @@ KvType parse_kv_type(const std::string& text) {
 }
 
 std::unique_ptr<LoadedModel> load_model(std::unique_ptr<ModelSource> source, const EngineOptions& options,
-                                        Gemma4::Sizes sizes, const std::stop_token& stop) {
+                                        Gemma4::Sizes sizes, const std::stop_token& stop,
+                                        bool time_operations) {
   sizes.kv = options.kv.value_or(options.arithmetic == Arithmetic::int8 ? KvType::f16 : KvType::f32);
   ProgressLine line(source->path().filename().string());
   return std::make_unique<LoadedModel>(
@@ -85,7 +86,8 @@ std::unique_ptr<LoadedModel> load_model(std::unique_ptr<ModelSource> source, con
                           .kernels = find_kernels(options.kernels)},
                   .sizes = sizes,
                   .check_numbers = !options.no_check,
-                  .keep_packed = options.keep_packed},
+                  .keep_packed = options.keep_packed,
+                  .time_operations = time_operations},
       [&](std::uint64_t done, std::uint64_t all) { line.show(done, all); }, stop);
 }
 

@@ -29,6 +29,7 @@ KvType parse_kv_type(const std::string& text);
 
 // Reads the file's numbers once with a progress line on stderr. Throws as LoadedModel.
 std::unique_ptr<LoadedModel> load_model(std::unique_ptr<ModelSource> source, const EngineOptions& options,
-                                        Gemma4::Sizes sizes, const std::stop_token& stop = {});
+                                        Gemma4::Sizes sizes, const std::stop_token& stop = {},
+                                        bool time_operations = false);
 
 }  // namespace gpqa

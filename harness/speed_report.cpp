@@ -52,6 +52,43 @@ std::string line(const std::string& name, const SpeedRow& row, const BandwidthAr
   return text + "\n";
 }
 
+// Where the time went, of one prompt or step. What no operation took lies between them.
+std::string table(const std::string& name, const std::vector<OpTime>& operations,
+                  const std::vector<double>& seconds, const BandwidthAround& bandwidth) {
+  if (operations.empty()) return "";
+  const auto times = static_cast<double>(seconds.size());
+  const double all = std::accumulate(seconds.begin(), seconds.end(), 0.0);
+  double between = all;
+  std::string text = fmt::format("\n{:<34}{:>7}{:>10}{:>8}{:>10}{:>9}{:>14}{:>11}\n", name, "calls", "ms",
+                                 "time", "MB", "GB/s", "of the memory", "GMAC/s");
+  for (const auto& op : operations) {
+    between -= op.seconds;
+    text += fmt::format("{:<34}{:>7.0f}{:>10.3f}{:>7.1f}%", op.name, static_cast<double>(op.calls) / times,
+                        op.seconds / times * 1e3, op.seconds / all * 100);
+    if (op.bytes > 0) {
+      const double speed = static_cast<double>(op.bytes) / op.seconds;
+      text += fmt::format("{:>10.2f}{:>9.1f}{:>13.0f}%", static_cast<double>(op.bytes) / times * 1e-6,
+                          speed * 1e-9, speed / (bandwidth.before + bandwidth.after) * 200);
+      if (op.products > 0)
+        text += fmt::format("{:>11.1f}", static_cast<double>(op.products) / op.seconds * 1e-9);
+    }
+    text += "\n";
+  }
+  return text + fmt::format("{:<34}{:>7}{:>10.3f}{:>7.1f}%\n", "between them", "", between / times * 1e3,
+                            between / all * 100);
+}
+
+Json json_of(const std::vector<OpTime>& operations) {
+  auto json = Json::array();
+  for (const auto& op : operations)
+    json.push_back({{"name", op.name},
+                    {"calls", op.calls},
+                    {"seconds", op.seconds},
+                    {"bytes", op.bytes},
+                    {"products", op.products}});
+  return json;
+}
+
 Json json_of(const SpeedRow& row, const BandwidthAround& bandwidth) {
   Json json = {{"tokens_per_s", row.tokens_per_s},
                {"mean_tokens_per_s", row.mean_tokens_per_s},
@@ -114,6 +151,10 @@ std::string to_text(const SpeedReport& report) {
       "must\n"
       "read. Memory: read by all threads just before and just after; used: what a median step read of the "
       "mean.\n";
+  text += table("a prompt", report.prompt.operations, report.prompt.seconds, report.prompt.bandwidth);
+  for (const auto& decode : report.decode)
+    text +=
+        table("a step, " + count(decode.slots, "slot"), decode.operations, decode.seconds, decode.bandwidth);
   return text;
 }
 
@@ -126,11 +167,13 @@ Json to_json(const SpeedReport& report) {
   json["prompt"] = json_of(speed_row(report.prompt), report.prompt.bandwidth);
   json["prompt"]["tokens"] = report.prompt.tokens;
   json["prompt"]["prompts"] = report.prompt.seconds.size();
+  if (!report.prompt.operations.empty()) json["prompt"]["operations"] = json_of(report.prompt.operations);
   json["decode"] = Json::array();
   for (const auto& decode : report.decode) {
     auto row = json_of(speed_row(decode), decode.bandwidth);
     row["slots"] = decode.slots;
     row["steps"] = decode.seconds.size();
+    if (!decode.operations.empty()) row["operations"] = json_of(decode.operations);
     json["decode"].push_back(std::move(row));
   }
   return json;

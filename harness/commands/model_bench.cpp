@@ -22,6 +22,7 @@ constexpr std::size_t kMostSteps = SpeedTest::kStepTokens - SpeedTest::kWarmUp -
 struct Options {
   std::string model;
   SpeedPlan plan;
+  bool operations = false;
   bool json = false;
   EngineOptions engine;
 };
@@ -29,7 +30,7 @@ struct Options {
 int run(const Options& options) {
   const InterruptGuard interrupt("gpqa: stopping (once more: leave at once)");
   const auto loaded = load_model(std::make_unique<ModelSource>(options.model), options.engine,
-                                 SpeedTest::sizes(options.plan), interrupt.token());
+                                 SpeedTest::sizes(options.plan), interrupt.token(), options.operations);
   const auto& cpu = loaded->cpu();
   const auto& kernels = cpu.kernels != nullptr ? *cpu.kernels : *usable_kernels().back();
   SpeedReport report;
@@ -82,6 +83,8 @@ Command add_model_bench(CLI::App& model) {
       ->type_name("N")
       ->capture_default_str()
       ->check(whole_number());
+  app->add_flag("--operations", options->operations,
+                "also where the time of prompts and steps goes: a table for each row");
   app->add_flag("--json", options->json, "one JSON object: bytes, and seconds");
   add_engine_options(*app, options->engine);
   add_kernels_option(*app, options->engine);

@@ -71,6 +71,11 @@ LoadedModel::LoadedModel(std::unique_ptr<ModelSource> source, LoadOptions option
     }
   }
   backend_ = make_cpu_backend(cpu_, {packed_, packing.get()});
+  if (options.time_operations) {
+    auto timed = std::make_unique<TimedBackend>(std::move(backend_));
+    timed_ = timed.get();
+    backend_ = std::move(timed);
+  }
   const bool check = options.check_numbers && !(mapped() && packed_->checked());
   Reading reading(*source_, check, cpu_.threads, progress, stop);
   auto weights = load_gemma4_weights(

@@ -7,6 +7,7 @@
 #include <stop_token>
 
 #include "runners/embedded/backend/cpu/cpu_backend.h"
+#include "runners/embedded/engine/timed_backend.h"
 #include "runners/embedded/model/gemma4.h"
 #include "runners/embedded/model/model_source.h"
 
@@ -17,6 +18,7 @@ struct LoadOptions {
   Gemma4::Sizes sizes;
   bool check_numbers = true;  // look for NaN and infinity in what is loaded
   bool keep_packed = false;   // where it isn't there yet, write packed_path(), which later starts map
+  bool time_operations = false;
 };
 
 // How far loading is, in bytes of the file's tensors.
@@ -34,6 +36,7 @@ class LoadedModel {
 
   const ModelSource& source() const { return *source_; }
   Backend& backend() { return *backend_; }
+  TimedBackend* timed() { return timed_; }  // null unless asked for
   Gemma4& model() { return *model_; }
   const CpuOptions& cpu() const { return cpu_; }
   bool mapped() const { return packed_ != nullptr; }  // its matrices come from packed_path()
@@ -43,6 +46,7 @@ class LoadedModel {
   std::shared_ptr<const PackedFile> packed_;
   std::unique_ptr<ModelSource> source_;  // the weights lie in it
   std::unique_ptr<Backend> backend_;
+  TimedBackend* timed_ = nullptr;  // *backend_
   std::unique_ptr<Gemma4> model_;
 };
 

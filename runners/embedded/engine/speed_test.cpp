@@ -62,6 +62,10 @@ double SpeedTest::time(const Batch& batch, const std::vector<std::size_t>& wante
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
+std::vector<OpTime> SpeedTest::operations() {
+  return loaded_.timed() == nullptr ? std::vector<OpTime>() : loaded_.timed()->take();
+}
+
 void SpeedTest::done(std::size_t tokens) {
   done_ += tokens;
   if (progress_) progress_(done_);
@@ -72,6 +76,7 @@ PromptSpeed SpeedTest::read_prompts() {
   speed.tokens = plan_.prompt;
   time(step(1, 0), {0});  // finds its pages and buffers untouched; the prompt comes to the same cells
   speed.bandwidth.before = bandwidth_.measure();
+  operations();
   for (std::uint32_t slot = 0; slot < ids_.size(); ++slot) {
     double seconds = 0;
     for (std::size_t start = 0; start < plan_.prompt; start += kStepTokens) {
@@ -84,6 +89,7 @@ PromptSpeed SpeedTest::read_prompts() {
     }
     speed.seconds.push_back(seconds);
   }
+  speed.operations = operations();
   speed.bandwidth.after = bandwidth_.measure();
   return speed;
 }
@@ -101,10 +107,12 @@ DecodeSpeed SpeedTest::decode(std::size_t slots) {
     done(slots);
   }
   speed.bandwidth.before = bandwidth_.measure();
+  operations();
   for (std::size_t position = first; position < end; ++position) {
     speed.seconds.push_back(time(step(slots, position), wanted));
     done(slots);
   }
+  speed.operations = operations();
   speed.bandwidth.after = bandwidth_.measure();
   const auto bytes = weight_bytes(loaded_.source());
   for (std::size_t position = end - std::min(plan_.steps, kCounted); position < end; ++position) {

@@ -31,6 +31,7 @@ struct PromptSpeed {
   std::size_t tokens = 0;       // of each prompt
   std::vector<double> seconds;  // of each
   BandwidthAround bandwidth;
+  std::vector<OpTime> operations;  // of all of them; none if the model doesn't take their time
 };
 
 struct DecodeSpeed {
@@ -38,6 +39,7 @@ struct DecodeSpeed {
   std::vector<double> seconds;   // of each step
   std::vector<StepReads> reads;  // of the last of these steps
   BandwidthAround bandwidth;
+  std::vector<OpTime> operations;  // of all timed steps, likewise
 };
 
 class SpeedTest {
@@ -64,6 +66,7 @@ class SpeedTest {
  private:
   Batch step(std::size_t slots, std::size_t position) const;
   double time(const Batch& batch, const std::vector<std::size_t>& wanted);
+  std::vector<OpTime> operations();  // since the last call of it
   void done(std::size_t tokens);
 
   LoadedModel& loaded_;

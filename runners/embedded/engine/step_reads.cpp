@@ -63,7 +63,7 @@ WeightBytes weight_bytes(const ModelSource& source) {
   return bytes;
 }
 
-std::uint64_t kv_bytes_read(const Gemma4Config& config, KvType type, const Batch& batch) {
+std::uint64_t kv_bytes_read(const KvShape& layer, const Batch& batch) {
   std::map<std::uint32_t, std::pair<std::size_t, std::size_t>> slots;  // lowest and highest position
   for (std::size_t t = 0; t < batch.size(); ++t) {
     const auto position = static_cast<std::size_t>(batch.positions[t]);
@@ -71,16 +71,25 @@ std::uint64_t kv_bytes_read(const Gemma4Config& config, KvType type, const Batch
     low = std::min(low, position);
     high = std::max(high, position);
   }
+  KvShape cell = layer;
+  cell.slots = cell.cells = 1;
   std::uint64_t all = 0;
-  for (const auto& layer : config.layers) {
-    const KvShape cell{
-        .type = type, .slots = 1, .cells = 1, .kv_heads = layer.kv_heads, .head_dim = layer.head_dim};
-    for (const auto& [slot, positions] : slots) {
-      const auto [low, high] = positions;
-      const std::size_t first = layer.sliding && low >= config.window ? low - config.window + 1 : 0;
-      all += (high - first + 1) * cell.bytes();
-    }
+  for (const auto& [slot, positions] : slots) {
+    const auto [low, high] = positions;
+    const std::size_t first = layer.window != 0 && low >= layer.window ? low - layer.window + 1 : 0;
+    all += (high - first + 1) * cell.bytes();
   }
+  return all;
+}
+
+std::uint64_t kv_bytes_read(const Gemma4Config& config, KvType type, const Batch& batch) {
+  std::uint64_t all = 0;
+  for (const auto& layer : config.layers)
+    all += kv_bytes_read({.type = type,
+                          .kv_heads = layer.kv_heads,
+                          .head_dim = layer.head_dim,
+                          .window = layer.sliding ? config.window : 0},
+                         batch);
   return all;
 }
 

@@ -21,7 +21,8 @@ struct WeightBytes {
 
 WeightBytes weight_bytes(const ModelSource& source);
 
-// Of keys and values, all layers together: of each slot those that its tokens in this batch see.
+// Of keys and values, in one layer and in all: of each slot those that its tokens in this batch see.
+std::uint64_t kv_bytes_read(const KvShape& layer, const Batch& batch);
 std::uint64_t kv_bytes_read(const Gemma4Config& config, KvType type, const Batch& batch);
 
 struct StepReads {
