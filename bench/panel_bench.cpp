@@ -90,13 +90,13 @@ void multiply_bench(benchmark::State& state, const Kernels* kernels, BlockFormat
   const bool minimums = has_minimums(matrix.type());
   for (auto _ : state) {
     if (form == Form::bytes)
-      kernels->panels.multiply_bytes(*panel, minimums, kPanelWidth, rows.byte_rows.data(), tokens,
+      kernels->panels.multiply_bytes(*panel, minimums, 0, kPanelWidth, rows.byte_rows.data(), tokens,
                                      sums.data());
     else if (form == Form::words)
-      kernels->panels.multiply_words(*panel, minimums, kPanelWidth, rows.word_rows.data(), tokens,
+      kernels->panels.multiply_words(*panel, minimums, 0, kPanelWidth, rows.word_rows.data(), tokens,
                                      sums.data());
     else
-      kernels->panels.multiply_floats(*panel, kPanelWidth, rows.float_rows.data(), tokens, sums.data());
+      kernels->panels.multiply_floats(*panel, 0, kPanelWidth, rows.float_rows.data(), tokens, sums.data());
     benchmark::ClobberMemory();
   }
   set_rates(state, 0, tokens * kPanelWidth * kTileRows);
@@ -121,6 +121,29 @@ void stream_bench(benchmark::State& state, const Kernels* kernels, BlockFormat f
   set_rates(state, matrix.bytes(), tokens * kWidth * kTileRows);
 }
 
+// A whole tile for many tokens, whose activations lie beyond the nearest cache: panel after panel.
+void tile_bench(benchmark::State& state, const Kernels* kernels, BlockFormat format, Form form) {
+  const PackedMatrix matrix = random_tile(format);
+  const auto panel = std::make_unique<Panel>();
+  const auto tokens = static_cast<std::size_t>(state.range(0));
+  const Rows rows(tokens, kWidth);
+  std::vector<float> sums(tokens * kTileRows);
+  const bool minimums = has_minimums(matrix.type());
+  for (auto _ : state) {
+    for (std::size_t first = 0; first < kWidth; first += kPanelWidth) {
+      unpack(kernels->panels, form, matrix, first, *panel);
+      if (form == Form::bytes)
+        kernels->panels.multiply_bytes(*panel, minimums, first, kPanelWidth, rows.byte_rows.data(), tokens,
+                                       sums.data());
+      else
+        kernels->panels.multiply_words(*panel, minimums, first, kPanelWidth, rows.word_rows.data(), tokens,
+                                       sums.data());
+    }
+    benchmark::ClobberMemory();
+  }
+  set_rates(state, matrix.bytes(), tokens * kWidth * kTileRows);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -140,6 +163,11 @@ int main(int argc, char** argv) {
             format, form);
         for (std::size_t tokens = 1; tokens <= kernels->panels.few; tokens *= 2)
           stream->Arg(static_cast<std::int64_t>(tokens));
+        benchmark::RegisterBenchmark((name + "/tile_" + form_name + "/" + std::string(format.name)).c_str(),
+                                     tile_bench, kernels, format, form)
+            ->Arg(16)
+            ->Arg(96)
+            ->Arg(512);
       }
       // Q6_K for the formats without minimums, Q4_K for those with.
       for (const std::uint32_t type : {14U, 12U})

@@ -25,10 +25,15 @@ std::size_t in_parts(std::size_t width, std::size_t part) {
 
 }  // namespace
 
-WordRow Activations::word_row(std::size_t index, std::size_t first) const {
-  return {at(words_, index * x_.width + first),
-          at(scales_, index * in_parts(x_.width, kPanelWidth) + first / kPanelWidth),
-          at(sums_, (index * x_.width + first) / kSumWidth)};
+void ActivationRows::clear() {
+  floats.clear();
+  words.clear();
+  bytes.clear();
+}
+
+WordRow Activations::word_row(std::size_t index) const {
+  return {at(words_, index * x_.width), at(scales_, index * in_parts(x_.width, kPanelWidth)),
+          at(sums_, index * x_.width / kSumWidth)};
 }
 
 void Activations::set(const PanelKernels& kernels, ThreadPool& pool, Tensor x, ActivationForm form,
@@ -51,26 +56,24 @@ void Activations::set(const PanelKernels& kernels, ThreadPool& pool, Tensor x, A
     make_room(sums_, all / kSumWidth);
     make_room(scales_, x.rows * in_parts(x.width, kPanelWidth));
     const auto quantize = [&](std::size_t t, std::size_t) {
-      kernels.quantize_words(row_of(x, t).data(), x.width, word_row(t, 0));
+      kernels.quantize_words(row_of(x, t).data(), x.width, word_row(t));
     };
     pool.run(x.rows, quantize, work);
   }
 }
 
-void Activations::select(std::span<const std::size_t> indices, std::size_t divisor, std::size_t first,
-                         ActivationRows& rows) const {
-  const auto fill = [&](auto& to, const auto& row) {
-    make_room(to, indices.size());
-    for (std::size_t i = 0; i < indices.size(); ++i) to[i] = row(indices[i] / divisor);
+void Activations::append_rows(std::span<const std::size_t> indices, std::size_t divisor,
+                              ActivationRows& rows) const {
+  const auto append = [&](auto& to, const auto& row) {
+    for (const std::size_t index : indices) to.push_back(row(index / divisor));
   };
   switch (form_) {
     case ActivationForm::floats:
-      return fill(rows.floats, [&](std::size_t r) { return x_.data + r * x_.stride + first; });
+      return append(rows.floats, [&](std::size_t r) { return x_.data + r * x_.stride; });
     case ActivationForm::words:
-      return fill(rows.words, [&](std::size_t r) { return word_row(r, first); });
+      return append(rows.words, [&](std::size_t r) { return word_row(r); });
     case ActivationForm::bytes:
-      return fill(rows.bytes,
-                  [&](std::size_t r) { return bytes_.data() + (r * x_.width + first) / kQuantBlock; });
+      return append(rows.bytes, [&](std::size_t r) { return bytes_.data() + r * x_.width / kQuantBlock; });
   }
 }
 

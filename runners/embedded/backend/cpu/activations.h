@@ -13,11 +13,12 @@ namespace gpqa {
 
 enum class ActivationForm { floats, words, bytes };
 
-// Rows for one call of a kernel; of the three, those of the form that is used.
+// Rows as kernels take them; of the three, those of the form that is used.
 struct ActivationRows {
   std::vector<const float*> floats;
   std::vector<WordRow> words;
   std::vector<const ByteBlock*> bytes;
+  void clear();
 };
 
 class Activations {
@@ -26,12 +27,11 @@ class Activations {
   void set(const PanelKernels& kernels, ThreadPool& pool, Tensor x, ActivationForm form, int offset);
 
   ActivationForm form() const { return form_; }
-  // The rows `index / divisor` from column `first` on, in the given order.
-  void select(std::span<const std::size_t> indices, std::size_t divisor, std::size_t first,
-              ActivationRows& rows) const;
+  // The rows `index / divisor` for each index, in the given order, after those that are there.
+  void append_rows(std::span<const std::size_t> indices, std::size_t divisor, ActivationRows& rows) const;
 
  private:
-  WordRow word_row(std::size_t index, std::size_t first) const;
+  WordRow word_row(std::size_t index) const;
 
   ActivationForm form_ = ActivationForm::floats;
   Tensor x_;

@@ -27,12 +27,16 @@ static inline float sum(const Float16& v) {
     for (std::size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
   return lanes[0];
 }
+// What the order doesn't matter for: halves, halves of them, ...
+template <class Vector, class Join>
+static inline auto in_halves(const Vector& v, const Join& join) {
+  const auto a = join(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+  const auto b = join(a, __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
+  const auto c = join(b, __builtin_shufflevector(b, b, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
+  return join(c, __builtin_shufflevector(c, c, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14))[0];
+}
 static inline float largest(const Float16& v) {
-  float lanes[kLanes];
-  store(lanes, v);
-  float most = lanes[0];
-  for (std::size_t i = 1; i < kLanes; ++i) most = lanes[i] > most ? lanes[i] : most;
-  return most;
+  return in_halves(v, [](const Float16& a, const Float16& b) { return a > b ? a : b; });
 }
 
 // The last, shorter vector goes through the same instructions as the whole ones, so that an element's result

@@ -4,6 +4,13 @@
 #include <cassert>
 
 namespace gpqa {
+namespace {
+
+// Rows of x that pass through all tiles before the next ones: so many stay in a core's second cache, while
+// weights come from memory and are used once.
+constexpr std::size_t kRowsAtOnce = 96;
+
+}  // namespace
 
 CpuLinear::CpuLinear(const Kernels& kernels, Arithmetic arithmetic, ThreadPool& pool)
     : kernels_(kernels), arithmetic_(arithmetic), pool_(pool), scratch_(pool.threads()) {}
@@ -32,48 +39,48 @@ void CpuLinear::embed(Tensor out, const CpuWeight& table, const Batch& batch, fl
   });
 }
 
-void CpuLinear::multiply(const PackedMatrix& weight, const Activations& input, const Group& group,
-                         std::size_t tile, std::size_t out_rows_per_x, Scratch& scratch,
-                         std::vector<float>& sums) const {
-  const std::size_t count = group.out.size();
+void CpuLinear::multiply(const PackedMatrix& weight, const Input& input, const Part& part, std::size_t tile,
+                         Panel& panel, std::vector<float>& sums) const {
+  const std::size_t count = part.out.size();
   sums.assign(count * kTileRows, 0.0F);
-  const std::byte* packed = weight.tile(group.expert, tile);
+  const std::byte* packed = weight.tile(part.expert, tile);
   const PanelKernels& kernels = kernels_.panels;
-  Panel& panel = scratch.panel;
-  ActivationRows& rows = scratch.rows;
-  if (count <= kernels.few && input.form() != ActivationForm::floats) {
-    input.select(group.out, out_rows_per_x, 0, rows);
-    if (input.form() == ActivationForm::bytes)
-      kernels.stream_bytes(weight.type(), packed, weight.width(), rows.bytes.data(), count, panel,
-                           sums.data());
+  const ActivationForm form = input.x.form();
+  const auto* floats = input.rows.floats.data() + part.first;
+  const auto* words = input.rows.words.data() + part.first;
+  const auto* bytes = input.rows.bytes.data() + part.first;
+  if (count <= kernels.few && form != ActivationForm::floats) {
+    if (form == ActivationForm::bytes)
+      kernels.stream_bytes(weight.type(), packed, weight.width(), bytes, count, panel, sums.data());
     else
-      kernels.stream_words(weight.type(), packed, weight.width(), rows.words.data(), count, panel,
-                           sums.data());
+      kernels.stream_words(weight.type(), packed, weight.width(), words, count, panel, sums.data());
     return;
   }
   const bool minimums = has_minimums(weight.type());
   for (std::size_t first = 0; first < weight.width(); first += kPanelWidth) {
     const std::size_t width = std::min(kPanelWidth, weight.width() - first);
-    input.select(group.out, out_rows_per_x, first, rows);
-    switch (input.form()) {
+    switch (form) {
       case ActivationForm::floats:
         kernels.unpack_floats(weight.type(), packed, weight.width(), first, width, panel);
-        kernels.multiply_floats(panel, width, rows.floats.data(), count, sums.data());
+        kernels.multiply_floats(panel, first, width, floats, count, sums.data());
         break;
       case ActivationForm::words:
         kernels.unpack_words(weight.type(), packed, weight.width(), first, width, panel);
-        kernels.multiply_words(panel, minimums, width, rows.words.data(), count, sums.data());
+        kernels.multiply_words(panel, minimums, first, width, words, count, sums.data());
         break;
       case ActivationForm::bytes:
         kernels.unpack_bytes(weight.type(), packed, weight.width(), first, width, panel);
-        kernels.multiply_bytes(panel, minimums, width, rows.bytes.data(), count, sums.data());
+        kernels.multiply_bytes(panel, minimums, first, width, bytes, count, sums.data());
         break;
     }
   }
 }
 
-void CpuLinear::set_input(Activations& input, Tensor x, const CpuWeight& weight) {
-  input.set(kernels_.panels, pool_, x, form_for(weight), packed_offset(weight.matrix->type()));
+void CpuLinear::set_input(Input& input, Tensor x, const CpuWeight& weight, std::span<const Group> groups,
+                          std::size_t out_rows_per_x) {
+  input.x.set(kernels_.panels, pool_, x, form_for(weight), packed_offset(weight.matrix->type()));
+  input.rows.clear();
+  for (const Group& group : groups) input.x.append_rows(group.out, out_rows_per_x, input.rows);
 }
 
 void CpuLinear::run(Tensor out, Tensor x, const CpuWeight* gate, const CpuWeight& weight,
@@ -81,24 +88,34 @@ void CpuLinear::run(Tensor out, Tensor x, const CpuWeight* gate, const CpuWeight
   const PackedMatrix& matrix = *weight.matrix;
   assert(x.width == weight.width() && out.width == weight.rows());
   assert(gate == nullptr || (gate->rows() == weight.rows() && gate->width() == weight.width()));
-  set_input(x_, x, weight);
+  set_input(input_, x, weight, groups, out_rows_per_x);
   const bool same = gate == nullptr || gate->matrix->type() == matrix.type();
-  if (!same) set_input(gate_x_, x, *gate);
+  if (!same) set_input(gate_input_, x, *gate, groups, out_rows_per_x);
+  parts_.clear();
+  std::size_t rows = 0;
+  for (const Group& group : groups)
+    for (std::size_t first = 0; first < group.out.size(); first += kRowsAtOnce) {
+      const auto part = group.out.subspan(first, std::min(kRowsAtOnce, group.out.size() - first));
+      parts_.push_back({group.expert, part, rows});
+      rows += part.size();
+    }
   const std::size_t tiles = matrix.tiles();
-  pool_.run(groups.size() * tiles, [&](std::size_t task, std::size_t thread) {
-    const Group& group = groups[task / tiles];
+  pool_.run(parts_.size() * tiles, [&](std::size_t task, std::size_t thread) {
+    const Part& part = parts_[task / tiles];
     const std::size_t tile = task % tiles;
     Scratch& scratch = scratch_[thread];
-    multiply(matrix, x_, group, tile, out_rows_per_x, scratch, scratch.sums);
+    multiply(matrix, input_, part, tile, scratch.panel, scratch.sums);
     if (gate != nullptr)
-      multiply(*gate->matrix, same ? x_ : gate_x_, group, tile, out_rows_per_x, scratch, scratch.gate_sums);
+      multiply(*gate->matrix, same ? input_ : gate_input_, part, tile, scratch.panel, scratch.gate_sums);
     const std::size_t first = tile * kTileRows;
     const std::size_t count = std::min(kTileRows, matrix.rows() - first);
-    for (std::size_t i = 0; i < group.out.size(); ++i) {
-      float* to = row_of(out, group.out[i]).data() + first;
+    for (std::size_t i = 0; i < part.out.size(); ++i) {
+      float* to = row_of(out, part.out[i]).data() + first;
       const float* sums = scratch.sums.data() + i * kTileRows;
       if (gate != nullptr)
         kernels_.gelu_multiply(to, scratch.gate_sums.data() + i * kTileRows, sums, count);
+      else if (count == kTileRows)  // a size that the compiler knows
+        std::copy_n(sums, kTileRows, to);
       else
         std::copy_n(sums, count, to);
     }

@@ -23,6 +23,9 @@ struct Panel {
   alignas(64) float floats[kPanelWidth * kTileRows];        // [k][row], scales and minimums applied
   alignas(64) float scales[kPanelWidth / 16 * kTileRows];
   alignas(64) float minimums[kPanelWidth / 32 * kTileRows];
+  // What will be unpacked after this: products ask memory for it while they compute.
+  const std::byte* next;
+  std::size_t next_bytes;
 };
 
 // Sixteen activations at 8 bits: x[k] ~ values[k] * scale. All that a product needs of them lies together: a
@@ -44,7 +47,8 @@ struct WordRow {
 
 // Of one instruction set. Each sum is a function of its own row and token only: the same operations in the
 // same order, however many tokens come at once. `type`: ggml's id. `packed`: the tile; columns [first, first
-// + width), at most 256, whole blocks. `sums` [tokens, 16] grow by what the panel's columns give.
+// + width), at most 256, whole blocks. `tokens` begin at column 0. `sums` [tokens, 16] grow by what the
+// panel's columns give.
 struct PanelKernels {
   // A whole tile for `count` tokens, 1 to `few`, at once; the panel is scratch. The same sums, to the bit, as
   // with unpack and multiply for one panel after the other.
@@ -62,12 +66,12 @@ struct PanelKernels {
                        std::size_t width, Panel& panel) = nullptr;
   void (*unpack_floats)(std::uint32_t type, const std::byte* packed, std::size_t row_width, std::size_t first,
                         std::size_t width, Panel& panel) = nullptr;
-  void (*multiply_bytes)(const Panel& panel, bool minimums, std::size_t width, const ByteBlock* const* tokens,
-                         std::size_t count, float* sums) = nullptr;
-  void (*multiply_words)(const Panel& panel, bool minimums, std::size_t width, const WordRow* tokens,
-                         std::size_t count, float* sums) = nullptr;
-  void (*multiply_floats)(const Panel& panel, std::size_t width, const float* const* tokens,
-                          std::size_t count, float* sums) = nullptr;
+  void (*multiply_bytes)(const Panel& panel, bool minimums, std::size_t first, std::size_t width,
+                         const ByteBlock* const* tokens, std::size_t count, float* sums) = nullptr;
+  void (*multiply_words)(const Panel& panel, bool minimums, std::size_t first, std::size_t width,
+                         const WordRow* tokens, std::size_t count, float* sums) = nullptr;
+  void (*multiply_floats)(const Panel& panel, std::size_t first, std::size_t width,
+                          const float* const* tokens, std::size_t count, float* sums) = nullptr;
   void (*quantize_bytes)(const float* x, std::size_t width, int offset, ByteBlock* out) = nullptr;
   void (*quantize_words)(const float* x, std::size_t width, WordRow out) = nullptr;
 };

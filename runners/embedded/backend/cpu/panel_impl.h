@@ -9,8 +9,11 @@ template <class Take>
 static inline void unpack(std::uint32_t type, const std::byte* tile, std::size_t row_width, std::size_t first,
                           std::size_t width, Panel& panel, const Take& take) {
   for_type(type, [&](auto known) {
-    const Place place = place_of<known>(tile, row_width, first, width);
+    const Place place = place_of<known>(tile, row_width, first, width, 0);
     scales_of<known>(place, width, panel);
+    const std::size_t integer_bytes = integer_bytes_of(known) * kTileRows * width / 256;
+    panel.next = place.integers.at + integer_bytes;
+    panel.next_bytes = static_cast<std::size_t>(panel.next - place.scales.at);
     for (std::size_t part = 0; part < kParts; ++part)
       integers<known>(place, width, part,
                       [&](std::size_t group, const Words& four) { take(group, part, four); });
@@ -32,6 +35,8 @@ static void unpack_words(std::uint32_t type, const std::byte* tile, std::size_t 
 static void unpack_floats(std::uint32_t type, const std::byte* tile, std::size_t row_width, std::size_t first,
                           std::size_t width, Panel& panel) {
   const auto each = [&](std::size_t bytes, const auto& read) {
+    panel.next_bytes = width * kTileRows * bytes;
+    panel.next = tile + first * kTileRows * bytes + panel.next_bytes;
     for (std::size_t k = 0; k < width; ++k)
       for (std::size_t part = 0; part < kParts; ++part)
         put(panel.floats + k * kTileRows + part * kWide,
@@ -58,8 +63,11 @@ static void unpack_floats(std::uint32_t type, const std::byte* tile, std::size_t
 // ---- Products. T tokens at once: what is loaded of the panel serves them all.
 
 template <std::size_t T, bool Minimums>
-static inline void add_words(const Panel& panel, std::size_t width, const WordRow* tokens, float* sums) {
+static inline void add_words(const Panel& panel, std::size_t first, std::size_t width, const WordRow* tokens,
+                             float* sums) {
   const auto* words = reinterpret_cast<const std::byte*>(panel.words);
+  const std::int16_t* values[T];
+  for (std::size_t t = 0; t < T; ++t) values[t] = tokens[t].values + first;
   for (std::size_t part = 0; part < kParts; ++part) {
     const std::size_t row = part * kWide;
     Floats totals[T] = {};
@@ -68,7 +76,7 @@ static inline void add_words(const Panel& panel, std::size_t width, const WordRo
       for (std::size_t pair = 0; pair < 8; ++pair) {
         const auto w = load<Ints>(words + (b * 8 + pair) * kLine + part * kRegister);
         for (std::size_t t = 0; t < T; ++t)
-          products[t] = add_pairs(products[t], w, spread_bits(tokens[t].values + b * 16 + pair * 2));
+          products[t] = add_pairs(products[t], w, spread_bits(values[t] + b * 16 + pair * 2));
       }
       const auto scale = load<Floats>(panel.scales + b * kTileRows + row);
       for (std::size_t t = 0; t < T; ++t) totals[t] = fused(to_floats(products[t]), scale, totals[t]);
@@ -76,18 +84,21 @@ static inline void add_words(const Panel& panel, std::size_t width, const WordRo
     if constexpr (Minimums)
       for (std::size_t b = 0; b < width / 32; ++b) {
         const auto minimum = load<Floats>(panel.minimums + b * kTileRows + row);
-        for (std::size_t t = 0; t < T; ++t) totals[t] = fused(minimum, spread(-tokens[t].sums[b]), totals[t]);
+        for (std::size_t t = 0; t < T; ++t)
+          totals[t] = fused(minimum, spread(-tokens[t].sums[first / 32 + b]), totals[t]);
       }
     for (std::size_t t = 0; t < T; ++t) {
       float* to = sums + t * kTileRows + row;
-      put(to, fused(totals[t], spread(tokens[t].scales[0]), load<Floats>(to)));
+      put(to, fused(totals[t], spread(tokens[t].scales[first / kPanelWidth]), load<Floats>(to)));
     }
   }
 }
 
 template <std::size_t T>
-static inline void add_floats(const Panel& panel, std::size_t width, const float* const* tokens,
-                              float* sums) {
+static inline void add_floats(const Panel& panel, std::size_t first, std::size_t width,
+                              const float* const* tokens, float* sums) {
+  const float* x[T];
+  for (std::size_t t = 0; t < T; ++t) x[t] = tokens[t] + first;
   for (std::size_t part = 0; part < kParts; ++part) {
     const std::size_t row = part * kWide;
     // Even and odd columns apart: two short chains, and smaller sums to round.
@@ -95,16 +106,16 @@ static inline void add_floats(const Panel& panel, std::size_t width, const float
     Floats odd[T] = {};
     std::size_t k = 0;
     for (; k + 2 <= width; k += 2) {
-      const auto first = load<Floats>(panel.floats + k * kTileRows + row);
-      const auto second = load<Floats>(panel.floats + (k + 1) * kTileRows + row);
+      const auto one = load<Floats>(panel.floats + k * kTileRows + row);
+      const auto other = load<Floats>(panel.floats + (k + 1) * kTileRows + row);
       for (std::size_t t = 0; t < T; ++t) {
-        even[t] = fused(first, spread(tokens[t][k]), even[t]);
-        odd[t] = fused(second, spread(tokens[t][k + 1]), odd[t]);
+        even[t] = fused(one, spread(x[t][k]), even[t]);
+        odd[t] = fused(other, spread(x[t][k + 1]), odd[t]);
       }
     }
     if (k < width) {
       const auto last = load<Floats>(panel.floats + k * kTileRows + row);
-      for (std::size_t t = 0; t < T; ++t) even[t] = fused(last, spread(tokens[t][k]), even[t]);
+      for (std::size_t t = 0; t < T; ++t) even[t] = fused(last, spread(x[t][k]), even[t]);
     }
     for (std::size_t t = 0; t < T; ++t) {
       float* to = sums + t * kTileRows + row;
@@ -113,30 +124,38 @@ static inline void add_floats(const Panel& panel, std::size_t width, const float
   }
 }
 
-// Step(T) for as many tokens at a time as registers hold: of(integral_constant<T>, first token).
+// As many tokens at a time as registers hold: of(integral_constant<T>, first token). Meanwhile memory is
+// asked for the next panel, a part of it by each group: at once it would be more than a core can wait for.
 template <class Of>
-static inline void in_groups(std::size_t count, const Of& of) {
+static inline void in_groups(const Panel& panel, std::size_t count, const Of& of) {
+  std::size_t asked = 0;
   std::size_t t = 0;
+  const auto group = [&](auto size) {
+    const std::size_t until = panel.next_bytes * (t + size) / count;
+    for (; asked < until; asked += kLine) __builtin_prefetch(panel.next + asked);
+    of(size, t);
+    t += size;
+  };
   if constexpr (kWide == 16)
-    for (; t + 8 <= count; t += 8) of(std::integral_constant<std::size_t, 8>(), t);
-  for (; t + 4 <= count; t += 4) of(std::integral_constant<std::size_t, 4>(), t);
-  for (; t + 2 <= count; t += 2) of(std::integral_constant<std::size_t, 2>(), t);
-  for (; t < count; ++t) of(std::integral_constant<std::size_t, 1>(), t);
+    while (t + 8 <= count) group(std::integral_constant<std::size_t, 8>());
+  while (t + 4 <= count) group(std::integral_constant<std::size_t, 4>());
+  while (t + 2 <= count) group(std::integral_constant<std::size_t, 2>());
+  while (t < count) group(std::integral_constant<std::size_t, 1>());
 }
 
-static void multiply_words(const Panel& panel, bool minimums, std::size_t width, const WordRow* tokens,
-                           std::size_t count, float* sums) {
-  in_groups(count, [&](auto size, std::size_t t) {
+static void multiply_words(const Panel& panel, bool minimums, std::size_t first, std::size_t width,
+                           const WordRow* tokens, std::size_t count, float* sums) {
+  in_groups(panel, count, [&](auto size, std::size_t t) {
     if (minimums)
-      add_words<size, true>(panel, width, tokens + t, sums + t * kTileRows);
+      add_words<size, true>(panel, first, width, tokens + t, sums + t * kTileRows);
     else
-      add_words<size, false>(panel, width, tokens + t, sums + t * kTileRows);
+      add_words<size, false>(panel, first, width, tokens + t, sums + t * kTileRows);
   });
 }
-static void multiply_floats(const Panel& panel, std::size_t width, const float* const* tokens,
-                            std::size_t count, float* sums) {
-  in_groups(count, [&](auto size, std::size_t t) {
-    add_floats<size>(panel, width, tokens + t, sums + t * kTileRows);
+static void multiply_floats(const Panel& panel, std::size_t first, std::size_t width,
+                            const float* const* tokens, std::size_t count, float* sums) {
+  in_groups(panel, count, [&](auto size, std::size_t t) {
+    add_floats<size>(panel, first, width, tokens + t, sums + t * kTileRows);
   });
 }
 
@@ -152,13 +171,13 @@ static void unpack_bytes(std::uint32_t type, const std::byte* tile, std::size_t 
 }
 
 template <std::size_t T, bool Minimums>
-static inline void add_bytes(const Panel& panel, std::size_t width, const ByteBlock* const* tokens,
-                             float* sums) {
+static inline void add_bytes(const Panel& panel, std::size_t first, std::size_t width,
+                             const ByteBlock* const* tokens, float* sums) {
   static_assert(kParts == 1);
   const ByteBlock* blocks[T];
   Floats totals[T];
   for (std::size_t t = 0; t < T; ++t) {
-    blocks[t] = tokens[t];
+    blocks[t] = tokens[t] + first / kQuantBlock;
     totals[t] = load<Floats>(sums + t * kTileRows);
   }
   for (std::size_t b = 0; b < width / kQuantBlock; ++b) {
@@ -180,13 +199,13 @@ static inline void add_bytes(const Panel& panel, std::size_t width, const ByteBl
   for (std::size_t t = 0; t < T; ++t) put(sums + t * kTileRows, totals[t]);
 }
 
-static void multiply_bytes(const Panel& panel, bool minimums, std::size_t width,
+static void multiply_bytes(const Panel& panel, bool minimums, std::size_t first, std::size_t width,
                            const ByteBlock* const* tokens, std::size_t count, float* sums) {
-  in_groups(count, [&](auto size, std::size_t t) {
+  in_groups(panel, count, [&](auto size, std::size_t t) {
     if (minimums)
-      add_bytes<size, true>(panel, width, tokens + t, sums + t * kTileRows);
+      add_bytes<size, true>(panel, first, width, tokens + t, sums + t * kTileRows);
     else
-      add_bytes<size, false>(panel, width, tokens + t, sums + t * kTileRows);
+      add_bytes<size, false>(panel, first, width, tokens + t, sums + t * kTileRows);
   });
 }
 #endif

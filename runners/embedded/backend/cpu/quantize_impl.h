@@ -12,11 +12,7 @@ static inline Int16 rounded(const Float16& x, float factor) {
   return __builtin_convertvector(biased - kRounder, Int16);
 }
 static inline std::int32_t sum_of(const Int16& v) {
-  std::int32_t lanes[kLanes];
-  __builtin_memcpy(lanes, &v, sizeof lanes);
-  std::int32_t sum = 0;
-  for (const std::int32_t lane : lanes) sum += lane;
-  return sum;
+  return in_halves(v, [](const Int16& a, const Int16& b) { return a + b; });
 }
 
 static void quantize_words(const float* x, std::size_t width, WordRow out) {

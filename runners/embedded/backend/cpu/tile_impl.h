@@ -117,14 +117,21 @@ static inline Ints unsigned_words(const std::byte* at) {
 
 // ---- A tile's integers, a group of four columns at a time, one part of the rows: take(group, bytes).
 
-// Memory answers after some hundred lines' worth of work: ask for what comes next. Tiles lie one after the
-// other, so that what comes after a tile's end is right too.
-constexpr std::size_t kAhead = 2048;
+// Memory answers after some hundred lines' worth of work: who reads asks for what comes next. Tiles lie one
+// after the other, so that what comes after a tile's end is right too.
+struct Lines {
+  const std::byte* at;
+  std::size_t ahead;  // bytes; 0 where others have asked
+  Lines operator+(std::size_t bytes) const { return {at + bytes, ahead}; }
+  inline void ask(std::size_t byte) const {
+    if (ahead > 0) __builtin_prefetch(at + byte + ahead);
+  }
+};
 
-static inline Words line_part(const std::byte* values, std::size_t line, std::size_t part) {
-  const std::byte* at = values + line * kLine + part * kRegister;
-  __builtin_prefetch(at + kAhead);
-  return load<Words>(at);
+static inline Words line_part(const Lines& lines, std::size_t line, std::size_t part) {
+  const std::size_t byte = line * kLine + part * kRegister;
+  lines.ask(byte);
+  return load<Words>(lines.at + byte);
 }
 static inline Words low_halves(const Words& bytes) {
   return bytes & 0x0F0F;
@@ -134,12 +141,12 @@ static inline Words high_halves(const Words& bytes) {
 }
 
 template <class Take>
-static inline void groups_8(const std::byte* values, std::size_t first, std::size_t part, const Take& take) {
+static inline void groups_8(const Lines& values, std::size_t first, std::size_t part, const Take& take) {
 #pragma GCC unroll 8
   for (std::size_t g = 0; g < 8; ++g) take(first + g, line_part(values, g, part));
 }
 template <class Take>
-static inline void groups_4(const std::byte* values, std::size_t first, std::size_t part, const Take& take) {
+static inline void groups_4(const Lines& values, std::size_t first, std::size_t part, const Take& take) {
 #pragma GCC unroll 4
   for (std::size_t i = 0; i < 4; ++i) {
     const Words both = line_part(values, i, part);
@@ -149,7 +156,7 @@ static inline void groups_4(const std::byte* values, std::size_t first, std::siz
 }
 // A fifth bit for each: bit g of the fifth line's bytes.
 template <class Take>
-static inline void groups_5(const std::byte* values, std::size_t first, std::size_t part, const Take& take) {
+static inline void groups_5(const Lines& values, std::size_t first, std::size_t part, const Take& take) {
   const Words bits = line_part(values, 4, part);
 #pragma GCC unroll 4
   for (std::size_t i = 0; i < 4; ++i) {
@@ -164,7 +171,7 @@ static inline void groups_5(const std::byte* values, std::size_t first, std::siz
 }
 // Sixteen columns; fifth and sixth bits of all four groups in the third line.
 template <class Take>
-static inline void groups_6(const std::byte* values, std::size_t first, std::size_t part, const Take& take) {
+static inline void groups_6(const Lines& values, std::size_t first, std::size_t part, const Take& take) {
   const Words a = line_part(values, 0, part);
   const Words b = line_part(values, 1, part);
   const Words high = line_part(values, 2, part);
@@ -213,17 +220,17 @@ static inline Words offset_of(std::uint32_t type) {
 // Where the panel of columns from `first` on, `width` of them, lies in a tile.
 struct Place {
   const std::byte* factors;  // Q6_K's float16
-  const std::byte* scales;
-  const std::byte* integers;
+  Lines scales;
+  Lines integers;
 };
 template <std::uint32_t Type>
 static inline Place place_of(const std::byte* tile, std::size_t row_width, std::size_t first,
-                             std::size_t width) {
+                             std::size_t width, std::size_t ahead) {
   constexpr std::size_t kIntegers = integer_bytes_of(Type) * kTileRows / 8;  // of 32 columns
   constexpr std::size_t kScales = 2 * kTileRows;                             // likewise
   const std::byte* panels = tile;
   if constexpr (Type == 14) panels += (row_width / 256 * 2 * kTileRows + kLine - 1) / kLine * kLine;
-  const std::byte* panel = panels + first / 32 * (kIntegers + kScales);
+  const Lines panel{panels + first / 32 * (kIntegers + kScales), ahead};
   return {tile + first / 256 * 2 * kTileRows, panel, panel + width / 32 * kScales};
 }
 
@@ -235,7 +242,7 @@ static inline void integers(const Place& place, std::size_t width, std::size_t p
     for (std::size_t k = 0; k < width; k += 16) groups_6(place.integers + k / 8 * kColumn, k / 4, part, take);
   } else {
     for (std::size_t k = 0; k < width; k += 32) {
-      const std::byte* block = place.integers + k / 8 * kColumn;
+      const Lines block = place.integers + k / 8 * kColumn;
       if constexpr (Type == 8)
         groups_8(block, k / 4, part, take);
       else if constexpr (Type == 6 || Type == 13)
@@ -292,14 +299,14 @@ static inline void scales_k(const std::byte* scales, Panel& panel) {
 
 template <std::uint32_t Type>
 static inline void scales_of(const Place& place, std::size_t width, Panel& panel) {
-  for (std::size_t line = 0; line < width / 64; ++line)
-    __builtin_prefetch(place.scales + line * kLine + kAhead);
+  for (std::size_t line = 0; line < width / 64; ++line) place.scales.ask(line * kLine);
   if constexpr (Type == 14) {
-    scales_6_k(place.factors, place.scales, panel);
+    scales_6_k(place.factors, place.scales.at, panel);
   } else if constexpr (minimums_of(Type)) {
-    scales_k(place.scales, panel);
+    scales_k(place.scales.at, panel);
   } else {
-    for (std::size_t b = 0; b < width / 32; ++b) scales_of_block(place.scales + b * 2 * kTileRows, b, panel);
+    for (std::size_t b = 0; b < width / 32; ++b)
+      scales_of_block(place.scales.at + b * 2 * kTileRows, b, panel);
   }
 }
 
