@@ -9,7 +9,7 @@ template <class Take>
 static inline void unpack(std::uint32_t type, const std::byte* tile, std::size_t row_width, std::size_t first,
                           std::size_t width, Panel& panel, const Take& take) {
   for_type(type, [&](auto known) {
-    const Place place = place_of<known>(tile, row_width, first, width, 0);
+    const Place place = place_of<known>(tile, row_width, first, width, false);
     scales_of<known>(place, width, panel);
     const std::size_t integer_bytes = integer_bytes_of(known) * kTileRows * width / 256;
     panel.next = place.integers.at + integer_bytes;

@@ -2,9 +2,6 @@
 // next while it multiplies. The same operations in the same order as with panels (panel_impl.h): the sums are
 // equal to the bit. Included after tile_impl.h. NOLINTBEGIN(misc-definitions-in-headers)
 
-// Bytes: memory answers in the time that they take.
-constexpr std::size_t kStreamAhead = 2048;
-
 // Tokens whose sums fit into registers.
 constexpr std::size_t kFewTokens = kWide == 16 ? 8 : 4;
 
@@ -14,7 +11,7 @@ static inline void stream_words_of(const std::byte* tile, std::size_t row_width,
   const Words offset = offset_of(Type);
   for (std::size_t first = 0; first < row_width; first += kPanelWidth) {
     const std::size_t width = row_width - first < kPanelWidth ? row_width - first : kPanelWidth;
-    const Place place = place_of<Type>(tile, row_width, first, width, kStreamAhead);
+    const Place place = place_of<Type>(tile, row_width, first, width, true);
     scales_of<Type>(place, width, panel);
     for (std::size_t part = 0; part < kParts; ++part) {
       const std::size_t row = part * kWide;
@@ -70,7 +67,7 @@ static inline void stream_bytes_of(const std::byte* tile, std::size_t row_width,
   for (std::size_t t = 0; t < T; ++t) totals[t] = load<Floats>(sums + t * kTileRows);
   for (std::size_t first = 0; first < row_width; first += kPanelWidth) {
     const std::size_t width = row_width - first < kPanelWidth ? row_width - first : kPanelWidth;
-    const Place place = place_of<Type>(tile, row_width, first, width, kStreamAhead);
+    const Place place = place_of<Type>(tile, row_width, first, width, true);
     scales_of<Type>(place, width, panel);
     Ints products[T];
     integers<Type>(place, width, 0, [&](std::size_t group, const Words& four) {

@@ -117,20 +117,26 @@ static inline Ints unsigned_words(const std::byte* at) {
 
 // ---- A tile's integers, a group of four columns at a time, one part of the rows: take(group, bytes).
 
-// Memory answers after some hundred lines' worth of work: who reads asks for what comes next. Tiles lie one
-// after the other, so that what comes after a tile's end is right too.
+// Where they begin. Memory answers after some hundred lines' worth of work, and a core waits for few lines at
+// a time: who reads asks for what comes next, far ahead to the second cache, then to the nearest. Tiles lie
+// one after the other, so that what comes after a tile's end is right too.
+constexpr std::size_t kNear = 1024;
+constexpr std::size_t kFar = 4096;
 struct Lines {
   const std::byte* at;
-  std::size_t ahead;  // bytes; 0 where others have asked
-  Lines operator+(std::size_t bytes) const { return {at + bytes, ahead}; }
-  inline void ask(std::size_t byte) const {
-    if (ahead > 0) __builtin_prefetch(at + byte + ahead);
-  }
+  bool ask;  // false where others have asked
+  Lines operator+(std::size_t bytes) const { return {at + bytes, ask}; }
 };
+// Always inlined: a function that does nothing else has no effect in GCC's eyes, and its calls are dropped.
+__attribute__((always_inline)) static inline void ask_ahead(const Lines& lines, std::size_t byte) {
+  if (!lines.ask) return;
+  __builtin_prefetch(lines.at + byte + kNear, 0, 3);
+  __builtin_prefetch(lines.at + byte + kFar, 0, 2);
+}
 
 static inline Words line_part(const Lines& lines, std::size_t line, std::size_t part) {
   const std::size_t byte = line * kLine + part * kRegister;
-  lines.ask(byte);
+  ask_ahead(lines, byte);
   return load<Words>(lines.at + byte);
 }
 static inline Words low_halves(const Words& bytes) {
@@ -225,12 +231,12 @@ struct Place {
 };
 template <std::uint32_t Type>
 static inline Place place_of(const std::byte* tile, std::size_t row_width, std::size_t first,
-                             std::size_t width, std::size_t ahead) {
+                             std::size_t width, bool ask) {
   constexpr std::size_t kIntegers = integer_bytes_of(Type) * kTileRows / 8;  // of 32 columns
   constexpr std::size_t kScales = 2 * kTileRows;                             // likewise
   const std::byte* panels = tile;
   if constexpr (Type == 14) panels += (row_width / 256 * 2 * kTileRows + kLine - 1) / kLine * kLine;
-  const Lines panel{panels + first / 32 * (kIntegers + kScales), ahead};
+  const Lines panel{panels + first / 32 * (kIntegers + kScales), ask};
   return {tile + first / 256 * 2 * kTileRows, panel, panel + width / 32 * kScales};
 }
 
@@ -299,7 +305,7 @@ static inline void scales_k(const std::byte* scales, Panel& panel) {
 
 template <std::uint32_t Type>
 static inline void scales_of(const Place& place, std::size_t width, Panel& panel) {
-  for (std::size_t line = 0; line < width / 64; ++line) place.scales.ask(line * kLine);
+  for (std::size_t line = 0; line < width / 64; ++line) ask_ahead(place.scales, line * kLine);
   if constexpr (Type == 14) {
     scales_6_k(place.factors, place.scales.at, panel);
   } else if constexpr (minimums_of(Type)) {
