@@ -25,7 +25,8 @@ PackedMatrix random_tile(const BlockFormat& format) {
   std::mt19937 random(1);
   std::vector<std::byte> rows(kTileRows * kWidth / format.elements * format.bytes);
   for (auto& byte : rows) byte = static_cast<std::byte>(random() & 0x3FU);
-  PackedMatrix matrix(format, kWidth, kTileRows, 1);
+  HugePages memory;
+  PackedMatrix matrix(format, kWidth, kTileRows, 1, memory);
   matrix.pack(0, 0, rows);
   return matrix;
 }

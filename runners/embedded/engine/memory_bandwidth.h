@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "runners/embedded/backend/cpu/huge_pages.h"
 #include "runners/embedded/backend/cpu/thread_pool.h"
 
 namespace gpqa {
@@ -21,7 +22,7 @@ class MemoryBandwidth {
 
  private:
   ThreadPool pool_;
-  std::vector<std::uint64_t> numbers_;
+  HugeVector<std::uint64_t> numbers_;
   std::vector<std::uint64_t> sums_;  // of each thread: what was read must be used
 };
 

@@ -9,11 +9,11 @@ namespace gpqa {
 namespace {
 
 template <class T>
-void make_room(std::vector<T>& all, std::size_t count) {
+void make_room(HugeVector<T>& all, std::size_t count) {
   if (all.size() < count) all.resize(count);
 }
 template <class T>
-T* at(const std::vector<T>& all, std::size_t index) {
+T* at(const HugeVector<T>& all, std::size_t index) {
   return const_cast<T*>(all.data()) + index;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runners/embedded/backend/backend.h"
+#include "runners/embedded/backend/cpu/huge_pages.h"
 #include "runners/embedded/backend/cpu/panel.h"
 #include "runners/embedded/backend/cpu/thread_pool.h"
 
@@ -35,9 +36,9 @@ class Activations {
 
   ActivationForm form_ = ActivationForm::floats;
   Tensor x_;
-  std::vector<ByteBlock> bytes_;
-  std::vector<std::int16_t> words_;
-  std::vector<float> scales_, sums_;  // of words
+  HugeVector<ByteBlock> bytes_;
+  HugeVector<std::int16_t> words_;
+  HugeVector<float> scales_, sums_;  // of words
 };
 
 }  // namespace gpqa

@@ -49,7 +49,7 @@ class CpuBackend final : public Backend {
     return std::make_unique<CpuBuffer>(rows, width);
   }
   std::unique_ptr<KvCache> make_kv(const KvShape& shape) override {
-    return std::make_unique<CpuKvCache>(shape);
+    return std::make_unique<CpuKvCache>(shape, memory_);
   }
   std::unique_ptr<Routing> make_routing(std::size_t, std::size_t used) override {
     auto routing = std::make_unique<CpuRouting>();
@@ -161,7 +161,8 @@ class CpuBackend final : public Backend {
         return std::make_unique<PackedMatrix>(weight.format, weight.row_elements(), rows, experts, bytes,
                                               store_.from);
     }
-    auto matrix = std::make_unique<PackedMatrix>(weight.format, weight.row_elements(), rows, experts);
+    auto matrix =
+        std::make_unique<PackedMatrix>(weight.format, weight.row_elements(), rows, experts, memory_);
     const std::size_t tiles = matrix->tiles();
     pool_.run(experts * tiles, [&](std::size_t task, std::size_t) {
       const std::size_t tile = task % tiles * kTileRows;
@@ -184,6 +185,7 @@ class CpuBackend final : public Backend {
   ThreadPool pool_;
   CpuLinear linear_;
   PackedStore store_;
+  HugePages memory_;
 };
 
 }  // namespace

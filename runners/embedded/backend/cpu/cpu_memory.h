@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runners/embedded/backend/backend.h"
+#include "runners/embedded/backend/cpu/huge_pages.h"
 #include "runners/embedded/backend/cpu/packed_matrix.h"
 
 namespace gpqa {
@@ -15,7 +16,7 @@ struct CpuBuffer final : Buffer {
   CpuBuffer(std::size_t row_count, std::size_t row_width)
       : numbers(row_count * row_width), rows(row_count), width(row_width) {}
   Tensor tensor() const override { return {const_cast<float*>(numbers.data()), rows, width, width}; }
-  std::vector<float> numbers;
+  HugeVector<float> numbers;
   std::size_t rows;
   std::size_t width;
 };

@@ -1,7 +1,5 @@
 #include "runners/embedded/backend/cpu/kv_cache.h"
 
-#include <new>
-
 #include <fmt/format.h>
 
 #include "prompts/input_error.h"
@@ -18,7 +16,7 @@ std::size_t whole(std::size_t count, std::size_t part) {
 
 }  // namespace
 
-CpuKvCache::CpuKvCache(const KvShape& shape)
+CpuKvCache::CpuKvCache(const KvShape& shape, HugePages& memory)
     : shape_(shape),
       blocks_(whole(shape.cells, kKeyBlock) / kKeyBlock),
       key_block_bytes_(kv_bytes(shape.type, kKeyBlock * shape.head_dim)),
@@ -28,14 +26,8 @@ CpuKvCache::CpuKvCache(const KvShape& shape)
         fmt::format("keys and values of q8_0 come in blocks of {}; a head here has {}: take f16 (--kv f16)",
                     kBlock, shape.head_dim));
   const std::size_t sequences = shape.slots * shape.kv_heads;
-  keys_ = zeros(sequences * blocks_ * key_block_bytes_);
-  values_ = zeros(sequences * cells() * value_bytes_);
-}
-
-CpuKvCache::Bytes CpuKvCache::zeros(std::size_t bytes) {
-  auto* at = static_cast<std::byte*>(std::calloc(bytes, 1));
-  if (at == nullptr) throw std::bad_alloc();
-  return Bytes(at);
+  keys_ = memory.take(sequences * blocks_ * key_block_bytes_);
+  values_ = memory.take(sequences * cells() * value_bytes_);
 }
 
 }  // namespace gpqa

@@ -6,10 +6,10 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
 
 #include "runners/embedded/backend/backend.h"
+#include "runners/embedded/backend/cpu/huge_pages.h"
 
 namespace gpqa {
 
@@ -17,7 +17,7 @@ constexpr std::size_t kKeyBlock = 16;  // cells
 
 class CpuKvCache final : public KvCache {
  public:
-  explicit CpuKvCache(const KvShape& shape);
+  CpuKvCache(const KvShape& shape, HugePages& memory);
 
   const KvShape& shape() const override { return shape_; }
   std::size_t lane(std::size_t position) const { return cell(position) % kKeyBlock; }
@@ -35,21 +35,16 @@ class CpuKvCache final : public KvCache {
   std::size_t cell(std::size_t position) const { return position % cells(); }
 
  private:
-  struct Free {
-    void operator()(std::byte* at) const { std::free(at); }
-  };
-  using Bytes = std::unique_ptr<std::byte[], Free>;
-  // Zeros that the kernel gives: a slot costs memory as its sequence grows, and what no sequence has written
-  // yet is no NaN.
-  static Bytes zeros(std::size_t bytes);
   std::size_t sequence(std::uint32_t slot, std::size_t kv_head) const {
     return slot * shape_.kv_heads + kv_head;
   }
 
   KvShape shape_;
   std::size_t blocks_, key_block_bytes_, value_bytes_;
-  Bytes keys_;    // [slots, kv_heads, blocks]
-  Bytes values_;  // [slots, kv_heads, cells]
+  // Zeros at first: a slot costs memory as its sequence grows, and what no sequence has written yet is no
+  // NaN.
+  std::shared_ptr<std::byte> keys_;    // [slots, kv_heads, blocks]
+  std::shared_ptr<std::byte> values_;  // [slots, kv_heads, cells]
 };
 
 }  // namespace gpqa

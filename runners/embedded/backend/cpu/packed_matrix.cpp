@@ -4,7 +4,6 @@
 #include <cassert>
 #include <cstring>
 #include <new>
-#include <sys/mman.h>
 #include <utility>
 
 #include "runners/embedded/backend/cpu/panel.h"
@@ -224,14 +223,11 @@ PackedMatrix::PackedMatrix(const BlockFormat& format, std::size_t width, std::si
 }
 
 PackedMatrix::PackedMatrix(const BlockFormat& format, std::size_t width, std::size_t rows,
-                           std::size_t experts)
+                           std::size_t experts, HugePages& memory)
     : PackedMatrix(format, width, rows, experts, {}, nullptr) {
-  const std::size_t size = bytes();
-  void* at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (at == MAP_FAILED) throw std::bad_alloc();
-  owner_ = std::shared_ptr<const void>(at, [size](void* memory) { munmap(memory, size); });
-  madvise(at, size, MADV_HUGEPAGE);  // a wish: fewer pages to be looked up
-  bytes_ = room_ = static_cast<std::byte*>(at);
+  const auto room = memory.take(bytes());
+  owner_ = room;
+  bytes_ = room_ = room.get();
 }
 
 std::size_t PackedMatrix::bytes_needed(const BlockFormat& format, std::size_t width, std::size_t rows,

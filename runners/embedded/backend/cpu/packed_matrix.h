@@ -15,6 +15,7 @@
 #include <memory>
 #include <span>
 
+#include "runners/embedded/backend/cpu/huge_pages.h"
 #include "runners/model_files/tensor_view.h"
 
 namespace gpqa {
@@ -30,7 +31,8 @@ constexpr int kPackedLayout = 1;
 class PackedMatrix {
  public:
   // Room for rows of a matrix, or of each matrix of a stack. Rows that fill up the last tile are 0.
-  PackedMatrix(const BlockFormat& format, std::size_t width, std::size_t rows, std::size_t experts);
+  PackedMatrix(const BlockFormat& format, std::size_t width, std::size_t rows, std::size_t experts,
+               HugePages& memory);
   // One that is packed already: bytes_needed() of them, which `owner` keeps.
   PackedMatrix(const BlockFormat& format, std::size_t width, std::size_t rows, std::size_t experts,
                std::span<const std::byte> packed, std::shared_ptr<const void> owner);
