@@ -53,7 +53,8 @@ void cpu_store_kv(const Kernels& kernels, ThreadPool& pool, CpuKvCache& kv, Tens
       const auto position = static_cast<std::size_t>(batch.positions[t]);
       as.store_key(row_of(k, t).data() + h * dim, dim, kv.key_block(batch.slots[t], h, position),
                    kv.lane(position));
-      as.store_value(row_of(v, t).data() + h * dim, dim, kv.value(batch.slots[t], h, position));
+      as.store_value(row_of(v, t).data() + h * dim, dim, kv.value(batch.slots[t], h, position),
+                     kv.value_stride());
     }
   };
   pool.run(shape.kv_heads, store, 4 * k.rows * k.width);
@@ -126,7 +127,7 @@ class AttentionTask {
     }
     const std::size_t base = all.from / kKeyBlock * kKeyBlock;  // the position of score 0
     score(base, all.end);
-    const std::size_t padded = (kv_.shape().head_dim + kKeyBlock - 1) / kKeyBlock * kKeyBlock;
+    const std::size_t padded = (kv_.shape().head_dim + kValuePart - 1) / kValuePart * kValuePart;
     s_.sums.assign(s_.queries.size() * padded, 0.0F);
     s_.sum_rows.clear();
     for (std::size_t i = 0; i < s_.queries.size(); ++i) {
@@ -174,7 +175,7 @@ class AttentionTask {
       s_.rows.clear();
       for (std::size_t i = 0; i < count; ++i)
         s_.rows.push_back(s_.score_rows[first + i] + (keys.from - base));
-      as_.add_values(s_.rows.data(), count, kv_.value(slot_, kv_head_, keys.from), part, kv_.value_bytes(),
+      as_.add_values(s_.rows.data(), count, kv_.value(slot_, kv_head_, keys.from), part, kv_.value_stride(),
                      padded, s_.sum_rows.data() + first);
       keys.from += part;
     }

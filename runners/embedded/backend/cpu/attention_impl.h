@@ -25,38 +25,43 @@ static inline std::uint16_t to_half(float x) {
 #endif
 }
 
-// ---- How each type is kept. keys(): 32 lines of a key block from dimension `first` on.
+// ---- How each type is kept. keys(): 32 lines of a key block from dimension `first` on. A value's parts: 32
+// dimensions each.
+
+constexpr std::size_t kPart = 32;
 
 struct KvF32 {
   struct Keys {
     const std::byte* at;
-    Floats operator()(std::size_t i) const { return load<Floats>(at + i * kTileRows * 4); }
+    const std::byte* line(std::size_t i) const { return at + i * kTileRows * 4; }
+    Floats operator()(std::size_t i) const { return load<Floats>(line(i)); }
   };
   static inline Keys keys(const std::byte* block, std::size_t first, std::size_t row) {
     return {block + (first * kTileRows + row) * 4};
   }
-  static inline Floats value(const std::byte* cell, std::size_t, std::size_t first) {
-    return load<Floats>(cell + first * 4);
+  static constexpr std::size_t kPartBytes = 4 * kPart;
+  static inline Floats value(const std::byte* part, std::size_t first) {
+    return load<Floats>(part + first * 4);
   }
   static void store_key(const float* key, std::size_t dim, std::byte* block, std::size_t lane) {
     for (std::size_t d = 0; d < dim; ++d) __builtin_memcpy(block + (d * kTileRows + lane) * 4, key + d, 4);
   }
-  static void store_value(const float* value, std::size_t dim, std::byte* cell) {
-    __builtin_memcpy(cell, value, dim * 4);
+  static inline void store_part(const float* value, std::size_t count, std::byte* part) {
+    __builtin_memcpy(part, value, count * 4);
   }
 };
 
 struct KvF16 {
   struct Keys {
     const std::byte* at;
-    Floats operator()(std::size_t i) const { return halves(at + i * kTileRows * 2); }
+    const std::byte* line(std::size_t i) const { return at + i * kTileRows * 2; }
+    Floats operator()(std::size_t i) const { return halves(line(i)); }
   };
   static inline Keys keys(const std::byte* block, std::size_t first, std::size_t row) {
     return {block + (first * kTileRows + row) * 2};
   }
-  static inline Floats value(const std::byte* cell, std::size_t, std::size_t first) {
-    return halves(cell + first * 2);
-  }
+  static constexpr std::size_t kPartBytes = 2 * kPart;
+  static inline Floats value(const std::byte* part, std::size_t first) { return halves(part + first * 2); }
   static inline void put_half(std::byte* at, float x) {
     const std::uint16_t bits = to_half(x);
     __builtin_memcpy(at, &bits, sizeof bits);
@@ -64,8 +69,8 @@ struct KvF16 {
   static void store_key(const float* key, std::size_t dim, std::byte* block, std::size_t lane) {
     for (std::size_t d = 0; d < dim; ++d) put_half(block + (d * kTileRows + lane) * 2, key[d]);
   }
-  static void store_value(const float* value, std::size_t dim, std::byte* cell) {
-    for (std::size_t d = 0; d < dim; ++d) put_half(cell + d * 2, value[d]);
+  static inline void store_part(const float* value, std::size_t count, std::byte* part) {
+    for (std::size_t d = 0; d < count; ++d) put_half(part + d * 2, value[d]);
   }
 };
 
@@ -76,14 +81,16 @@ struct KvQ8 {
   struct Keys {
     const std::byte* at;
     Floats scale;
-    Floats operator()(std::size_t i) const { return to_floats(signed_bytes(at + i * kTileRows)) * scale; }
+    const std::byte* line(std::size_t i) const { return at + i * kTileRows; }
+    Floats operator()(std::size_t i) const { return to_floats(signed_bytes(line(i))) * scale; }
   };
   static inline Keys keys(const std::byte* block, std::size_t first, std::size_t row) {
     const std::byte* lines = block + first / kBlock * kLines;
     return {lines + kScales + row, halves(lines + 2 * row)};
   }
-  static inline Floats value(const std::byte* cell, std::size_t dim, std::size_t first) {
-    return to_floats(signed_bytes(cell + dim / kBlock * 2 + first)) * spread(half(cell + first / kBlock * 2));
+  static constexpr std::size_t kPartBytes = 2 + kBlock;
+  static inline Floats value(const std::byte* part, std::size_t first) {
+    return to_floats(signed_bytes(part + 2 + first)) * spread(half(part));
   }
   // 32 numbers as integers, times the scale that is returned.
   static inline std::uint16_t quantize(const float* x, std::int8_t* integers) {
@@ -109,13 +116,11 @@ struct KvQ8 {
         lines[kScales + i * kTileRows + lane] = static_cast<std::byte>(integers[i]);
     }
   }
-  static void store_value(const float* value, std::size_t dim, std::byte* cell) {
-    for (std::size_t first = 0; first < dim; first += kBlock) {
-      std::int8_t integers[kBlock];
-      const std::uint16_t scale = quantize(value + first, integers);
-      __builtin_memcpy(cell + first / kBlock * 2, &scale, sizeof scale);
-      __builtin_memcpy(cell + dim / kBlock * 2 + first, integers, sizeof integers);
-    }
+  static inline void store_part(const float* value, std::size_t, std::byte* part) {
+    std::int8_t integers[kBlock];
+    const std::uint16_t scale = quantize(value, integers);
+    __builtin_memcpy(part, &scale, sizeof scale);
+    __builtin_memcpy(part + 2, integers, sizeof integers);
   }
 };
 
@@ -134,7 +139,10 @@ static inline void scores_of(const float* const* queries, const std::byte* const
       const std::size_t count = dim - first < 32 ? dim - first : 32;
       for (std::size_t i = 0; i < count; ++i) {
         Floats k[B];
-        for (std::size_t b = 0; b < B; ++b) k[b] = keys[b](i);
+        for (std::size_t b = 0; b < B; ++b) {
+          if (part == 0) __builtin_prefetch(keys[b].line(i) + kNear);
+          k[b] = keys[b](i);
+        }
         for (std::size_t q = 0; q < Q; ++q) {
           const Floats x = spread(queries[q][first + i]);
           for (std::size_t b = 0; b < B; ++b) some[q][b] = fused(k[b], x, some[q][b]);
@@ -150,15 +158,19 @@ static inline void scores_of(const float* const* queries, const std::byte* const
 
 template <class Kv, std::size_t Q, std::size_t D>
 static inline void add_values_of(const float* const* weights, const std::byte* values, std::size_t keys,
-                                 std::size_t cell_bytes, std::size_t dim, std::size_t first,
-                                 float* const* sums) {
+                                 std::size_t stride, std::size_t first, float* const* sums) {
   Floats totals[Q][D];
+  const std::byte* parts[D];
   for (std::size_t q = 0; q < Q; ++q)
     for (std::size_t d = 0; d < D; ++d) totals[q][d] = load<Floats>(sums[q] + first + d * kWide);
+  for (std::size_t d = 0; d < D; ++d) parts[d] = values + (first + d * kWide) / kPart * stride;
   for (std::size_t key = 0; key < keys; ++key) {
-    const std::byte* cell = values + key * cell_bytes;
     Floats v[D];
-    for (std::size_t d = 0; d < D; ++d) v[d] = Kv::value(cell, dim, first + d * kWide);
+    for (std::size_t d = 0; d < D; ++d) {
+      const std::byte* part = parts[d] + key * Kv::kPartBytes;
+      if (d == 0 || parts[d] != parts[d - 1]) __builtin_prefetch(part + kNear);
+      v[d] = Kv::value(part, (first + d * kWide) % kPart);
+    }
     for (std::size_t q = 0; q < Q; ++q) {
       const Floats w = spread(weights[q][key]);
       for (std::size_t d = 0; d < D; ++d) totals[q][d] = fused(v[d], w, totals[q][d]);
@@ -192,22 +204,28 @@ static void kv_scores(const float* const* queries, std::size_t count, const std:
 }
 
 template <class Kv>
+static void kv_store_value(const float* value, std::size_t dim, std::byte* cell, std::size_t stride) {
+  for (std::size_t first = 0; first < dim; first += kPart)
+    Kv::store_part(value + first, dim - first < kPart ? dim - first : kPart, cell + first / kPart * stride);
+}
+
+template <class Kv>
 static void kv_add_values(const float* const* weights, std::size_t count, const std::byte* values,
-                          std::size_t keys, std::size_t cell_bytes, std::size_t dim, float* const* sums) {
+                          std::size_t keys, std::size_t stride, std::size_t dim, float* const* sums) {
   for_queries(count, [&](auto size, std::size_t q) {
     constexpr std::size_t kSums = kWide == 16 ? 16 : 8;  // registers
     constexpr std::size_t kVectors = kSums / size < 8 ? kSums / size : 8;
     std::size_t first = 0;
     for (; first + kVectors * kWide <= dim; first += kVectors * kWide)
-      add_values_of<Kv, size, kVectors>(weights + q, values, keys, cell_bytes, dim, first, sums + q);
+      add_values_of<Kv, size, kVectors>(weights + q, values, keys, stride, first, sums + q);
     for (; first < dim; first += kWide)
-      add_values_of<Kv, size, 1>(weights + q, values, keys, cell_bytes, dim, first, sums + q);
+      add_values_of<Kv, size, 1>(weights + q, values, keys, stride, first, sums + q);
   });
 }
 
 template <class Kv>
 static constexpr KvKernels kv_kernels() {
-  return {&Kv::store_key, &Kv::store_value, &kv_scores<Kv>, &kv_add_values<Kv>};
+  return {&Kv::store_key, &kv_store_value<Kv>, &kv_scores<Kv>, &kv_add_values<Kv>};
 }
 
 // NOLINTEND(misc-definitions-in-headers)

@@ -1,8 +1,9 @@
 // The keys and values of one layer on the CPU.
 //
 // Keys lie in blocks of sixteen cells, [dim][cell], so that one load serves sixteen products: a lane is a
-// key. Values lie cell by cell, [dim]: a lane is a dimension. At q8_0 sixteen float16 scales precede each 32
-// dimensions of a key block, and the scales of a value precede its integers.
+// key. Values lie as [dim / 32][cell][32]: a lane is a dimension, and who sums some dimensions over all cells
+// reads on end. At q8_0 sixteen float16 scales precede each 32 dimensions of a key block, and a scale each 32
+// of a value.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,8 @@
 
 namespace gpqa {
 
-constexpr std::size_t kKeyBlock = 16;  // cells
+constexpr std::size_t kKeyBlock = 16;   // cells
+constexpr std::size_t kValuePart = 32;  // dimensions
 
 class CpuKvCache final : public KvCache {
  public:
@@ -25,10 +27,11 @@ class CpuKvCache final : public KvCache {
   std::byte* key_block(std::uint32_t slot, std::size_t kv_head, std::size_t position) const {
     return keys_.get() + (sequence(slot, kv_head) * blocks_ + cell(position) / kKeyBlock) * key_block_bytes_;
   }
+  // The first 32 dimensions of a position's value; value_stride() bytes on, the next 32.
   std::byte* value(std::uint32_t slot, std::size_t kv_head, std::size_t position) const {
-    return values_.get() + (sequence(slot, kv_head) * cells() + cell(position)) * value_bytes_;
+    return values_.get() + sequence(slot, kv_head) * parts_ * value_stride() + cell(position) * part_bytes_;
   }
-  std::size_t value_bytes() const { return value_bytes_; }
+  std::size_t value_stride() const { return cells() * part_bytes_; }
   // As many as asked for, or some more: whole blocks, so that sixteen positions from a multiple of sixteen on
   // are one block, also where the oldest are overwritten.
   std::size_t cells() const { return blocks_ * kKeyBlock; }
@@ -40,11 +43,12 @@ class CpuKvCache final : public KvCache {
   }
 
   KvShape shape_;
-  std::size_t blocks_, key_block_bytes_, value_bytes_;
+  std::size_t blocks_, key_block_bytes_;
+  std::size_t parts_, part_bytes_;  // of a value: 32 dimensions
   // Zeros at first: a slot costs memory as its sequence grows, and what no sequence has written yet is no
   // NaN.
   std::shared_ptr<std::byte> keys_;    // [slots, kv_heads, blocks]
-  std::shared_ptr<std::byte> values_;  // [slots, kv_heads, cells]
+  std::shared_ptr<std::byte> values_;  // [slots, kv_heads, parts, cells]
 };
 
 }  // namespace gpqa
