@@ -189,8 +189,8 @@ class AttentionTask {
   AttentionScratch& s_;
 };
 
-// Queries that share each load of a key or a value: as many as kernels take at once.
-constexpr std::size_t kQueries = 8;
+// Queries of a task, which share its keys and values: those of some tokens.
+constexpr std::size_t kQueries = 32;
 
 }  // namespace
 

@@ -140,7 +140,7 @@ static inline void scores_of(const float* const* queries, const std::byte* const
       for (std::size_t i = 0; i < count; ++i) {
         Floats k[B];
         for (std::size_t b = 0; b < B; ++b) {
-          if (part == 0) __builtin_prefetch(keys[b].line(i) + kNear);
+          if (part == 0 && i % 2 == 0) ask_ahead(keys[b].line(i));  // two dimensions are about a line
           k[b] = keys[b](i);
         }
         for (std::size_t q = 0; q < Q; ++q) {
@@ -168,7 +168,7 @@ static inline void add_values_of(const float* const* weights, const std::byte* v
     Floats v[D];
     for (std::size_t d = 0; d < D; ++d) {
       const std::byte* part = parts[d] + key * Kv::kPartBytes;
-      if (d == 0 || parts[d] != parts[d - 1]) __builtin_prefetch(part + kNear);
+      if (d == 0 || parts[d] != parts[d - 1]) ask_ahead(part);
       v[d] = Kv::value(part, (first + d * kWide) % kPart);
     }
     for (std::size_t q = 0; q < Q; ++q) {
@@ -190,16 +190,46 @@ static inline void for_queries(std::size_t count, const Of& of) {
   for (; q < count; ++q) of(std::integral_constant<std::size_t, 1>(), q);
 }
 
+// Where there are more queries than registers hold, so many keys pass by all of them as stay in the second
+// cache: of(first, count).
+constexpr std::size_t kKeysAtOnce = 256;
+template <class Of>
+static inline void for_keys(std::size_t queries, std::size_t keys, const Of& of) {
+  const std::size_t most = queries <= 8 ? keys : kKeysAtOnce;
+  for (std::size_t first = 0; first < keys; first += most)
+    of(first, keys - first < most ? keys - first : most);
+}
+
 template <class Kv>
 static void kv_scores(const float* const* queries, std::size_t count, const std::byte* const* blocks,
                       std::size_t block_count, std::size_t dim, float* const* scores) {
-  for_queries(count, [&](auto size, std::size_t q) {
-    constexpr std::size_t kBlocks = size >= 8 ? 1 : size == 4 ? 2 : 4;
-    std::size_t b = 0;
-    for (; b + kBlocks <= block_count; b += kBlocks)
-      scores_of<Kv, size, kBlocks>(queries + q, blocks + b, dim, scores + q, b * kTileRows);
-    for (; b < block_count; ++b)
-      scores_of<Kv, size, 1>(queries + q, blocks + b, dim, scores + q, b * kTileRows);
+  for_keys(count, block_count * kTileRows, [&](std::size_t first, std::size_t keys) {
+    const std::size_t end = (first + keys) / kTileRows;
+    for_queries(count, [&](auto size, std::size_t q) {
+      constexpr std::size_t kBlocks = size >= 8 ? 1 : size == 4 ? 2 : 4;
+      std::size_t b = first / kTileRows;
+      for (; b + kBlocks <= end; b += kBlocks)
+        scores_of<Kv, size, kBlocks>(queries + q, blocks + b, dim, scores + q, b * kTileRows);
+      for (; b < end; ++b) scores_of<Kv, size, 1>(queries + q, blocks + b, dim, scores + q, b * kTileRows);
+    });
+  });
+}
+
+template <class Kv>
+static void kv_add_values(const float* const* weights, std::size_t count, const std::byte* values,
+                          std::size_t keys, std::size_t stride, std::size_t dim, float* const* sums) {
+  for_keys(count, keys, [&](std::size_t first_key, std::size_t some) {
+    for_queries(count, [&](auto size, std::size_t q) {
+      constexpr std::size_t kSums = kWide == 16 ? 16 : 8;  // registers
+      constexpr std::size_t kVectors = kSums / size < 8 ? kSums / size : 8;
+      const float* of[size];
+      for (std::size_t i = 0; i < size; ++i) of[i] = weights[q + i] + first_key;
+      const std::byte* from = values + first_key * Kv::kPartBytes;
+      std::size_t first = 0;
+      for (; first + kVectors * kWide <= dim; first += kVectors * kWide)
+        add_values_of<Kv, size, kVectors>(of, from, some, stride, first, sums + q);
+      for (; first < dim; first += kWide) add_values_of<Kv, size, 1>(of, from, some, stride, first, sums + q);
+    });
   });
 }
 
@@ -207,20 +237,6 @@ template <class Kv>
 static void kv_store_value(const float* value, std::size_t dim, std::byte* cell, std::size_t stride) {
   for (std::size_t first = 0; first < dim; first += kPart)
     Kv::store_part(value + first, dim - first < kPart ? dim - first : kPart, cell + first / kPart * stride);
-}
-
-template <class Kv>
-static void kv_add_values(const float* const* weights, std::size_t count, const std::byte* values,
-                          std::size_t keys, std::size_t stride, std::size_t dim, float* const* sums) {
-  for_queries(count, [&](auto size, std::size_t q) {
-    constexpr std::size_t kSums = kWide == 16 ? 16 : 8;  // registers
-    constexpr std::size_t kVectors = kSums / size < 8 ? kSums / size : 8;
-    std::size_t first = 0;
-    for (; first + kVectors * kWide <= dim; first += kVectors * kWide)
-      add_values_of<Kv, size, kVectors>(weights + q, values, keys, stride, first, sums + q);
-    for (; first < dim; first += kWide)
-      add_values_of<Kv, size, 1>(weights + q, values, keys, stride, first, sums + q);
-  });
 }
 
 template <class Kv>

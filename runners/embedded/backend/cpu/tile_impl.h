@@ -115,28 +115,28 @@ static inline Ints unsigned_words(const std::byte* at) {
 #endif
 }
 
-// ---- A tile's integers, a group of four columns at a time, one part of the rows: take(group, bytes).
-
-// Where they begin. Memory answers after some hundred lines' worth of work, and a core waits for few lines at
-// a time: who reads asks for what comes next, far ahead to the second cache, then to the nearest. Tiles lie
-// one after the other, so that what comes after a tile's end is right too.
+// Memory answers after some hundred lines' worth of work, and a core waits for few lines at a time: who reads
+// asks for what comes next, far ahead to the second cache, then to the nearest. Always inlined: a function
+// that does nothing else has no effect in GCC's eyes, and its calls are dropped.
 constexpr std::size_t kNear = 1024;
 constexpr std::size_t kFar = 4096;
+__attribute__((always_inline)) static inline void ask_ahead(const std::byte* at) {
+  __builtin_prefetch(at + kNear, 0, 3);
+  __builtin_prefetch(at + kFar, 0, 2);
+}
+
+// ---- A tile's integers, a group of four columns at a time, one part of the rows: take(group, bytes).
+
+// Where they begin. Tiles lie one after the other: what comes after a tile's end is the next one.
 struct Lines {
   const std::byte* at;
   bool ask;  // false where others have asked
   Lines operator+(std::size_t bytes) const { return {at + bytes, ask}; }
 };
-// Always inlined: a function that does nothing else has no effect in GCC's eyes, and its calls are dropped.
-__attribute__((always_inline)) static inline void ask_ahead(const Lines& lines, std::size_t byte) {
-  if (!lines.ask) return;
-  __builtin_prefetch(lines.at + byte + kNear, 0, 3);
-  __builtin_prefetch(lines.at + byte + kFar, 0, 2);
-}
 
 static inline Words line_part(const Lines& lines, std::size_t line, std::size_t part) {
   const std::size_t byte = line * kLine + part * kRegister;
-  ask_ahead(lines, byte);
+  if (lines.ask) ask_ahead(lines.at + byte);
   return load<Words>(lines.at + byte);
 }
 static inline Words low_halves(const Words& bytes) {
@@ -305,7 +305,8 @@ static inline void scales_k(const std::byte* scales, Panel& panel) {
 
 template <std::uint32_t Type>
 static inline void scales_of(const Place& place, std::size_t width, Panel& panel) {
-  for (std::size_t line = 0; line < width / 64; ++line) ask_ahead(place.scales, line * kLine);
+  for (std::size_t line = 0; line < width / 64; ++line)
+    if (place.scales.ask) ask_ahead(place.scales.at + line * kLine);
   if constexpr (Type == 14) {
     scales_6_k(place.factors, place.scales.at, panel);
   } else if constexpr (minimums_of(Type)) {
