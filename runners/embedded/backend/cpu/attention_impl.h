@@ -6,6 +6,8 @@ static inline std::uint16_t to_half(float x) {
 #if defined(__F16C__)
   return static_cast<std::uint16_t>(
       _mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(x), _MM_FROUND_TO_NEAREST_INT), 0));
+#elif defined(__ARM_NEON)
+  return vget_lane_u16((uint16x4_t)vcvt_f16_f32(vdupq_n_f32(x)), 0);
 #else
   std::uint32_t bits;
   __builtin_memcpy(&bits, &x, sizeof bits);
@@ -195,7 +197,7 @@ template <class Kv>
 static void kv_add_values(const float* const* weights, std::size_t count, const std::byte* values,
                           std::size_t keys, std::size_t cell_bytes, std::size_t dim, float* const* sums) {
   for_queries(count, [&](auto size, std::size_t q) {
-    constexpr std::size_t kSums = kWide == 16 ? 16 : 8;  // registers
+    constexpr std::size_t kSums = kRegisters / 2;
     constexpr std::size_t kVectors = kSums / size < 8 ? kSums / size : 8;
     std::size_t first = 0;
     for (; first + kVectors * kWide <= dim; first += kVectors * kWide)

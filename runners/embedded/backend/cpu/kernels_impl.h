@@ -148,6 +148,9 @@ static void add_scaled(float* out, const float* x, float factor, std::size_t n) 
 }
 
 static inline float half(const std::byte* at) {
+#if defined(__ARM_NEON)
+  return vgetq_lane_f32(vcvt_f32_f16((float16x4_t)vdup_n_u16(load<std::uint16_t>(at))), 0);
+#else
   std::uint16_t bits;
   __builtin_memcpy(&bits, at, sizeof bits);
   const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16;
@@ -166,6 +169,7 @@ static inline float half(const std::byte* at) {
   float value;
   __builtin_memcpy(&value, &out, sizeof value);
   return value;
+#endif
 }
 
 // NOLINTEND(misc-definitions-in-headers)

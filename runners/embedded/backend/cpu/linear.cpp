@@ -73,7 +73,7 @@ void CpuLinear::multiply(const PackedMatrix& weight, const Activations& input, c
 }
 
 void CpuLinear::set_input(Activations& input, Tensor x, const CpuWeight& weight) {
-  input.set(kernels_.panels, pool_, x, form_for(weight), packed_offset(weight.matrix->type()));
+  input.set(kernels_.panels, pool_, x, form_for(weight), weight.matrix->type());
 }
 
 void CpuLinear::run(Tensor out, Tensor x, const CpuWeight* gate, const CpuWeight& weight,

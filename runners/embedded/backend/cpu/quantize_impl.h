@@ -1,4 +1,4 @@
-// Activations as integers: included after kernels_impl.h.
+// Activations as integers: included after tile_impl.h.
 // NOLINTBEGIN(misc-definitions-in-headers)
 
 // What the largest is multiplied with to become `whole`: 0 where all are too small to matter.
@@ -43,8 +43,9 @@ static void quantize_words(const float* x, std::size_t width, WordRow out) {
   }
 }
 
-#if defined(__AVX512VNNI__)
-static void quantize_bytes(const float* x, std::size_t width, int offset, ByteBlock* out) {
+#ifdef GPQA_PRODUCTS_OF_FOUR
+static void quantize_bytes(const float* x, std::size_t width, std::uint32_t type, ByteBlock* out) {
+  const std::int32_t offset = added_to_bytes(type);
   for (std::size_t b = 0; b < width / kQuantBlock; ++b) {
     const auto from = load<Float16>(x + b * kQuantBlock);
     const float most = largest(from < 0.0F ? -from : from);
