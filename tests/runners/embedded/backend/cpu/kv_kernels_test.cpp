@@ -14,7 +14,7 @@ using namespace gpqa;
 namespace {
 
 constexpr std::size_t kDim = 64;
-constexpr std::size_t kKeys = 5 * 16;
+constexpr std::size_t kKeys = 80;
 constexpr std::size_t kQueries = 15;     // 8 + 4 + 2 + 1
 constexpr std::size_t kCell = kDim * 4;  // bytes: as many as float32 takes
 constexpr double kUnit = 6e-8;           // half a unit of float32's last place, relative
