@@ -9,6 +9,7 @@ packages=(
   catch2 libcpp-httplib-dev clang-format clang-tidy # tests
   libbenchmark-dev                                  # bench/
   clang libclang-rt-14-dev                          # sanitizers, fuzz targets
+  g++-aarch64-linux-gnu qemu-user                   # the kernels for ARM, tested without one
   python3 python3-venv ca-certificates libgomp1     # the demo's server, and the tests' peers
 )
 

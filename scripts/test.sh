@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Builds and passes the tests: what CI runs.
 #   scripts/test.sh         about 45 minutes on 2 processors, from nothing
-#   scripts/test.sh --all   also a debug build, more seeds of the peers, the bench's bounds, 200 kills of each kind and many
-#                           more random cases, and ten minutes of hostile input for each fuzz target, not 20 seconds
+#   scripts/test.sh --all   also a debug build, the engine on an emulated ARM, more seeds of the peers, the bench's bounds, 200
+#                           kills of each kind and many more random cases, and ten minutes of hostile input for each fuzz
+#                           target, not 20 seconds
 # The last line adds everything up; the exit code is 0 only if nothing failed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -104,6 +105,13 @@ for sanitizer in asan tsan; do
     counted "tests, $sanitizer" run_ctest "$sanitizer"
   fi
 done
+# On an ARM that is emulated: the kernels alone, or all of the engine, which is some twenty minutes more.
+if step "build aarch64-kernels" build aarch64-kernels; then
+  counted "tests, aarch64-kernels" run_ctest aarch64-kernels
+fi
+if [[ -n $all ]] && step "libraries for aarch64" scripts/aarch64_libraries.sh && step "build aarch64" build aarch64; then
+  counted "tests, aarch64" run_ctest aarch64
+fi
 counted "fuzz" scripts/fuzz.sh ${all:+--seconds 600}
 # With --all the tests too, half of the files, and the slowest check.
 if [[ -f build/release/compile_commands.json ]]; then

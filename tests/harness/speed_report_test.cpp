@@ -1,6 +1,9 @@
 // The figures of `gpqa model bench`, and how they are shown.
 #include "harness/speed_report.h"
 
+#include <algorithm>
+#include <string>
+
 #include "tests/catch.h"
 
 using namespace gpqa;
@@ -14,7 +17,7 @@ SpeedReport example() {
   report.kernels = "avx2";
   report.arithmetic = "int8";
   report.kv = "f16";
-  report.prompt = {512, {4.0, 4.0, 5.5}, {40e9, 30e9}};
+  report.prompt = {512, {4.0, 4.0, 5.5}, {40e9, 30e9}, {}};
   DecodeSpeed one;
   one.slots = 1;
   one.seconds = {0.020, 0.040, 0.030, 0.090};
@@ -74,4 +77,27 @@ TEST_CASE("as JSON, bytes and seconds") {
   CHECK(json.at("decode")[1].at("slots") == 8);
   CHECK(json.at("decode")[1].at("steps") == 3);
   CHECK(json.at("decode")[1].at("tokens_per_s").get<double>() == Approx(80));
+}
+
+TEST_CASE("where the time of a step goes, against the memory's speed") {
+  auto report = example();
+  report.decode.resize(1);
+  report.decode[0].seconds = {0.020, 0.040};
+  report.decode[0].bandwidth = {30e9, 50e9};
+  report.decode[0].operations = {{"ffn_gate, ffn_up", 12, 0.030, 600'000'000, 1'200'000'000},
+                                 {"rms_norm", 20, 0.006, 0, 0}};
+  const std::string text = to_text(report);
+  INFO(text);
+  const std::string expected =
+      R"(
+a step, 1 slot                      calls        ms    time        MB     GB/s of the memory     GMAC/s
+ffn_gate, ffn_up                        6    15.000   50.0%    300.00     20.0           50%       40.0
+rms_norm                               10     3.000   10.0%
+between them                                 12.000   40.0%
+)";
+  CHECK(text.substr(text.size() - std::min(text.size(), expected.size())) == expected);
+  const auto operations = to_json(report).at("decode")[0].at("operations");
+  CHECK(operations.size() == 2);
+  CHECK(operations[0].at("bytes") == 600'000'000);
+  CHECK(!to_json(report).at("prompt").contains("operations"));
 }

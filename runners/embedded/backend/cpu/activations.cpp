@@ -37,7 +37,7 @@ WordRow Activations::word_row(std::size_t index) const {
 }
 
 void Activations::set(const PanelKernels& kernels, ThreadPool& pool, Tensor x, ActivationForm form,
-                      int offset) {
+                      std::uint32_t weight_type) {
   x_ = x;
   form_ = form;
   if (form == ActivationForm::floats) return;
@@ -48,7 +48,7 @@ void Activations::set(const PanelKernels& kernels, ThreadPool& pool, Tensor x, A
     const std::size_t blocks = x.width / kQuantBlock;
     make_room(bytes_, x.rows * blocks);
     const auto quantize = [&](std::size_t t, std::size_t) {
-      kernels.quantize_bytes(row_of(x, t).data(), x.width, offset, bytes_.data() + t * blocks);
+      kernels.quantize_bytes(row_of(x, t).data(), x.width, weight_type, bytes_.data() + t * blocks);
     };
     pool.run(x.rows, quantize, work);
   } else {

@@ -24,8 +24,9 @@ struct ActivationRows {
 
 class Activations {
  public:
-  // `offset`: what the weights' integers have too much, for bytes. x must outlive its use as floats.
-  void set(const PanelKernels& kernels, ThreadPool& pool, Tensor x, ActivationForm form, int offset);
+  // To be multiplied with weights of this type (ggml's id). x must outlive its use as floats.
+  void set(const PanelKernels& kernels, ThreadPool& pool, Tensor x, ActivationForm form,
+           std::uint32_t weight_type);
 
   ActivationForm form() const { return form_; }
   // The rows `index / divisor` for each index, in the given order, after those that are there.

@@ -6,6 +6,8 @@ static inline std::uint16_t to_half(float x) {
 #if defined(__F16C__)
   return static_cast<std::uint16_t>(
       _mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(x), _MM_FROUND_TO_NEAREST_INT), 0));
+#elif defined(__ARM_NEON)
+  return vget_lane_u16((uint16x4_t)vcvt_f16_f32(vdupq_n_f32(x)), 0);
 #else
   std::uint32_t bits;
   __builtin_memcpy(&bits, &x, sizeof bits);
@@ -101,7 +103,7 @@ struct KvQ8 {
     }
     const float factor = factor_for(most, 127.0F);
     for (std::size_t i = 0; i < kBlock; i += kLanes) {
-      const Char16 bytes = __builtin_convertvector(rounded(load<Float16>(x + i), factor), Char16);
+      const Char16 bytes = to_bytes(rounded(load<Float16>(x + i), factor));
       __builtin_memcpy(integers + i, &bytes, sizeof bytes);
     }
     return to_half(most / 127.0F);
@@ -220,7 +222,7 @@ static void kv_add_values(const float* const* weights, std::size_t count, const 
                           std::size_t keys, std::size_t stride, std::size_t dim, float* const* sums) {
   for_keys(count, keys, [&](std::size_t first_key, std::size_t some) {
     for_queries(count, [&](auto size, std::size_t q) {
-      constexpr std::size_t kSums = kWide == 16 ? 16 : 8;  // registers
+      constexpr std::size_t kSums = kRegisters / 2;
       constexpr std::size_t kVectors = kSums / size < 8 ? kSums / size : 8;
       const float* of[size];
       for (std::size_t i = 0; i < size; ++i) of[i] = weights[q + i] + first_key;

@@ -2,11 +2,16 @@
 // another. Included in an anonymous namespace: nothing of it may be shared between two of them.
 // NOLINTBEGIN(misc-definitions-in-headers)
 
+// An instruction that adds four products of bytes at a time.
+#if defined(__AVX512VNNI__) || defined(__ARM_FEATURE_DOTPROD)
+#define GPQA_PRODUCTS_OF_FOUR
+#endif
+
 // Each stands on those above it.
 // clang-format off
 #include "runners/embedded/backend/cpu/kernels_impl.h"
-#include "runners/embedded/backend/cpu/quantize_impl.h"
 #include "runners/embedded/backend/cpu/tile_impl.h"
+#include "runners/embedded/backend/cpu/quantize_impl.h"
 #include "runners/embedded/backend/cpu/panel_impl.h"
 #include "runners/embedded/backend/cpu/stream_impl.h"
 #include "runners/embedded/backend/cpu/attention_impl.h"
@@ -21,7 +26,7 @@ static constexpr PanelKernels make_panel_kernels() {
   kernels.multiply_words = &multiply_words;
   kernels.multiply_floats = &multiply_floats;
   kernels.quantize_words = &quantize_words;
-#if defined(__AVX512VNNI__)
+#ifdef GPQA_PRODUCTS_OF_FOUR
   kernels.stream_bytes = &stream_bytes;
   kernels.unpack_bytes = &unpack_bytes;
   kernels.multiply_bytes = &multiply_bytes;

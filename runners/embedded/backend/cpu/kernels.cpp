@@ -1,5 +1,9 @@
 #include "runners/embedded/backend/cpu/kernels.h"
 
+#ifdef __aarch64__
+#include <sys/auxv.h>
+#endif
+
 namespace gpqa {
 
 std::vector<const Kernels*> usable_kernels() {
@@ -12,6 +16,9 @@ std::vector<const Kernels*> usable_kernels() {
     all.push_back(&kAvx512Kernels);
   if (all.back() == &kAvx512Kernels && __builtin_cpu_supports("avx512vnni"))
     all.push_back(&kAvx512VnniKernels);
+#endif
+#ifdef __aarch64__
+  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) all.push_back(&kNeonKernels);
 #endif
   return all;
 }

@@ -34,6 +34,9 @@ extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;      // F, BW, DQ, VL
 extern const Kernels kAvx512VnniKernels;  // and VNNI
 #endif
+#ifdef __aarch64__
+extern const Kernels kNeonKernels;  // with dot products, as all have from ARMv8.4 on and many before
+#endif
 
 // Those that this processor can run, the best last; "portable" is always among them.
 std::vector<const Kernels*> usable_kernels();

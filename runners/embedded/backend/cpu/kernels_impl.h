@@ -19,6 +19,47 @@ static inline void store(float* to, const Float16& v) {
   __builtin_memcpy(to, &v, sizeof v);
 }
 
+#if defined(__ARM_NEON)
+// GCC 12 compares, converts and narrows vectors wider than a register one number at a time: here these are
+// spelt out, a quarter after the other.
+template <class Quarter>
+struct Quarters {
+  Quarter at[4];
+};
+using FloatQuarters = Quarters<float32x4_t>;
+using IntQuarters = Quarters<int32x4_t>;
+#endif
+
+static inline Float16 smaller_of(const Float16& a, const Float16& b) {
+#if defined(__ARM_NEON)
+  auto x = load<FloatQuarters>(&a);
+  const auto y = load<FloatQuarters>(&b);
+  for (std::size_t i = 0; i < 4; ++i) x.at[i] = vminq_f32(x.at[i], y.at[i]);
+  return load<Float16>(&x);
+#else
+  return a > b ? b : a;
+#endif
+}
+static inline Float16 larger_of(const Float16& a, const Float16& b) {
+#if defined(__ARM_NEON)
+  auto x = load<FloatQuarters>(&a);
+  const auto y = load<FloatQuarters>(&b);
+  for (std::size_t i = 0; i < 4; ++i) x.at[i] = vmaxq_f32(x.at[i], y.at[i]);
+  return load<Float16>(&x);
+#else
+  return a < b ? b : a;
+#endif
+}
+static inline Float16 size_of(const Float16& v) {
+#if defined(__ARM_NEON)
+  auto x = load<FloatQuarters>(&v);
+  for (float32x4_t& quarter : x.at) quarter = vabsq_f32(quarter);
+  return load<Float16>(&x);
+#else
+  return v < 0.0F ? -v : v;
+#endif
+}
+
 // The lanes in pairs, always the same ones.
 static inline float sum(const Float16& v) {
   float lanes[kLanes];
@@ -36,7 +77,12 @@ static inline auto in_halves(const Vector& v, const Join& join) {
   return join(c, __builtin_shufflevector(c, c, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14))[0];
 }
 static inline float largest(const Float16& v) {
+#if defined(__ARM_NEON)
+  const auto x = load<FloatQuarters>(&v);
+  return vmaxvq_f32(vmaxq_f32(vmaxq_f32(x.at[0], x.at[1]), vmaxq_f32(x.at[2], x.at[3])));
+#else
   return in_halves(v, [](const Float16& a, const Float16& b) { return a > b ? a : b; });
+#endif
 }
 
 // The last, shorter vector goes through the same instructions as the whole ones, so that an element's result
@@ -63,9 +109,7 @@ static inline Float16 exp16(const Float16& of) {
   constexpr float kLn2High = 0.693359375F;
   constexpr float kLn2Low = -2.12194440e-4F;
   constexpr float kRounder = 12582912.0F;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
-  Float16 x = of;
-  x = x > 88.0F ? splat(88.0F) : x;
-  x = x < -87.0F ? splat(-87.0F) : x;
+  const Float16 x = larger_of(smaller_of(of, splat(88.0F)), splat(-87.0F));
   const Float16 biased = x * kLog2E + kRounder;
   const Float16 n = biased - kRounder;
   const Float16 r = x - n * kLn2High - n * kLn2Low;
@@ -164,6 +208,9 @@ static void add_scaled(float* out, const float* x, float factor, std::size_t n) 
 }
 
 static inline float half(const std::byte* at) {
+#if defined(__ARM_NEON)
+  return vgetq_lane_f32(vcvt_f32_f16((float16x4_t)vdup_n_u16(load<std::uint16_t>(at))), 0);
+#else
   std::uint16_t bits;
   __builtin_memcpy(&bits, at, sizeof bits);
   const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16;
@@ -182,6 +229,7 @@ static inline float half(const std::byte* at) {
   float value;
   __builtin_memcpy(&value, &out, sizeof value);
   return value;
+#endif
 }
 
 // NOLINTEND(misc-definitions-in-headers)

@@ -78,7 +78,7 @@ void CpuLinear::multiply(const PackedMatrix& weight, const Input& input, const P
 
 void CpuLinear::set_input(Input& input, Tensor x, const CpuWeight& weight, std::span<const Group> groups,
                           std::size_t out_rows_per_x) {
-  input.x.set(kernels_.panels, pool_, x, form_for(weight), packed_offset(weight.matrix->type()));
+  input.x.set(kernels_.panels, pool_, x, form_for(weight), weight.matrix->type());
   input.rows.clear();
   for (const Group& group : groups) input.x.append_rows(group.out, out_rows_per_x, input.rows);
 }

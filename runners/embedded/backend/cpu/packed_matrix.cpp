@@ -188,20 +188,6 @@ std::size_t tile_bytes(const BlockFormat& format, std::size_t width) {
 
 }  // namespace
 
-int packed_offset(std::uint32_t type) {
-  switch (type) {
-    case kQ8_0:
-      return 128;
-    case kQ6_K:
-      return 32;
-    case kQ5_0:
-      return 16;
-    case kQ4_0:
-      return 8;
-    default:
-      return 0;
-  }
-}
 bool has_minimums(std::uint32_t type) {
   return type == kQ4_K || type == kQ5_K;
 }

@@ -20,8 +20,6 @@
 
 namespace gpqa {
 
-// Integers of a format are stored with this added, so that none is negative.
-int packed_offset(std::uint32_t type);
 bool has_minimums(std::uint32_t type);
 bool is_float_type(std::uint32_t type);
 

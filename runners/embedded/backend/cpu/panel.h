@@ -16,7 +16,8 @@ constexpr std::size_t kPanelWidth = 256;
 constexpr std::size_t kQuantBlock = 16;
 
 // 256 columns of sixteen rows. Integers are the format's own, w[row][k] = scales[k/16][row] * integer -
-// minimums[k/32][row]; of the three forms of them only the one that was asked for is filled.
+// minimums[k/32][row]; of the three forms of them only the one that was asked for is filled. The order in a
+// line, and what is added to bytes, is between the kernels of one instruction set (tile_impl.h).
 struct Panel {
   alignas(64) std::uint8_t bytes[kPanelWidth * kTileRows];  // [k/4][row][k%4], the format's offset added
   alignas(64) std::int16_t words[kPanelWidth * kTileRows];  // [k/4][k%2][row][k%4/2]: a pair is k and k + 2
@@ -72,7 +73,8 @@ struct PanelKernels {
                          const WordRow* tokens, std::size_t count, float* sums) = nullptr;
   void (*multiply_floats)(const Panel& panel, std::size_t first, std::size_t width,
                           const float* const* tokens, std::size_t count, float* sums) = nullptr;
-  void (*quantize_bytes)(const float* x, std::size_t width, int offset, ByteBlock* out) = nullptr;
+  // To be multiplied with weights of this type.
+  void (*quantize_bytes)(const float* x, std::size_t width, std::uint32_t type, ByteBlock* out) = nullptr;
   void (*quantize_words)(const float* x, std::size_t width, WordRow out) = nullptr;
 };
 

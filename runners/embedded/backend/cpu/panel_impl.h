@@ -136,7 +136,7 @@ static inline void in_groups(const Panel& panel, std::size_t count, const Of& of
     of(size, t);
     t += size;
   };
-  if constexpr (kWide == 16)
+  if constexpr (kRegisters == 32)
     while (t + 8 <= count) group(std::integral_constant<std::size_t, 8>());
   while (t + 4 <= count) group(std::integral_constant<std::size_t, 4>());
   while (t + 2 <= count) group(std::integral_constant<std::size_t, 2>());
@@ -161,42 +161,45 @@ static void multiply_floats(const Panel& panel, std::size_t first, std::size_t w
 
 // ---- At 8 bits: where an instruction takes four products at a time.
 
-#if defined(__AVX512VNNI__)
+#ifdef GPQA_PRODUCTS_OF_FOUR
 static void unpack_bytes(std::uint32_t type, const std::byte* tile, std::size_t row_width, std::size_t first,
                          std::size_t width, Panel& panel) {
+  const Words flipped = flipped_of(type);
   unpack(type, tile, row_width, first, width, panel,
          [&](std::size_t group, std::size_t part, const Words& four) {
-           put(panel.bytes + group * kLine + part * kRegister, four);
+           put(panel.bytes + group * kLine + part * kRegister, four ^ flipped);
          });
 }
 
 template <std::size_t T, bool Minimums>
 static inline void add_bytes(const Panel& panel, std::size_t first, std::size_t width,
                              const ByteBlock* const* tokens, float* sums) {
-  static_assert(kParts == 1);
-  const ByteBlock* blocks[T];
-  Floats totals[T];
-  for (std::size_t t = 0; t < T; ++t) {
-    blocks[t] = tokens[t] + first / kQuantBlock;
-    totals[t] = load<Floats>(sums + t * kTileRows);
-  }
-  for (std::size_t b = 0; b < width / kQuantBlock; ++b) {
-    Ints products[T];
-    for (std::size_t t = 0; t < T; ++t) products[t] = spread(blocks[t][b].start);
-    for (std::size_t four = 0; four < 4; ++four) {
-      const auto w = load<Ints>(panel.bytes + (b * 4 + four) * kLine);
+  for (std::size_t part = 0; part < kParts; ++part) {
+    const std::size_t row = part * kWide;
+    const ByteBlock* blocks[T];
+    Floats totals[T];
+    for (std::size_t t = 0; t < T; ++t) {
+      blocks[t] = tokens[t] + first / kQuantBlock;
+      totals[t] = load<Floats>(sums + t * kTileRows + row);
+    }
+    for (std::size_t b = 0; b < width / kQuantBlock; ++b) {
+      Ints products[T];
+      for (std::size_t t = 0; t < T; ++t) products[t] = spread(blocks[t][b].start);
+#pragma GCC unroll 4
+      for (std::size_t four = 0; four < 4; ++four) {
+        const auto w = load<Ints>(panel.bytes + (b * 4 + four) * kLine + part * kRegister);
+        for (std::size_t t = 0; t < T; ++t) products[t] = add_fours(products[t], w, blocks[t][b], four);
+      }
+      const auto scale = load<Floats>(panel.scales + b * kTileRows + row);
       for (std::size_t t = 0; t < T; ++t)
-        products[t] = add_fours(products[t], w, spread_bits(blocks[t][b].values + four * 4));
+        totals[t] = fused(to_floats(products[t]), scale * spread(blocks[t][b].scale), totals[t]);
+      if constexpr (Minimums) {
+        const auto minimum = load<Floats>(panel.minimums + b / 2 * kTileRows + row);
+        for (std::size_t t = 0; t < T; ++t) totals[t] = fused(minimum, spread(-blocks[t][b].sum), totals[t]);
+      }
     }
-    const auto scale = load<Floats>(panel.scales + b * kTileRows);
-    for (std::size_t t = 0; t < T; ++t)
-      totals[t] = fused(to_floats(products[t]), scale * spread(blocks[t][b].scale), totals[t]);
-    if constexpr (Minimums) {
-      const auto minimum = load<Floats>(panel.minimums + b / 2 * kTileRows);
-      for (std::size_t t = 0; t < T; ++t) totals[t] = fused(minimum, spread(-blocks[t][b].sum), totals[t]);
-    }
+    for (std::size_t t = 0; t < T; ++t) put(sums + t * kTileRows + row, totals[t]);
   }
-  for (std::size_t t = 0; t < T; ++t) put(sums + t * kTileRows, totals[t]);
 }
 
 static void multiply_bytes(const Panel& panel, bool minimums, std::size_t first, std::size_t width,

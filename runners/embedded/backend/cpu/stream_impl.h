@@ -3,7 +3,7 @@
 // equal to the bit. Included after tile_impl.h. NOLINTBEGIN(misc-definitions-in-headers)
 
 // Tokens whose sums fit into registers.
-constexpr std::size_t kFewTokens = kWide == 16 ? 8 : 4;
+constexpr std::size_t kFewTokens = kRegisters == 32 ? 8 : 4;
 
 template <std::uint32_t Type, std::size_t T>
 static inline void stream_words_of(const std::byte* tile, std::size_t row_width, const WordRow* tokens,
@@ -59,37 +59,46 @@ static void stream_words(std::uint32_t type, const std::byte* tile, std::size_t 
   });
 }
 
-#if defined(__AVX512VNNI__)
+#ifdef GPQA_PRODUCTS_OF_FOUR
 template <std::uint32_t Type, std::size_t T>
 static inline void stream_bytes_of(const std::byte* tile, std::size_t row_width,
                                    const ByteBlock* const* tokens, Panel& panel, float* sums) {
-  Floats totals[T];
-  for (std::size_t t = 0; t < T; ++t) totals[t] = load<Floats>(sums + t * kTileRows);
+  const Words flipped = flipped_of(Type);
+  Floats all[kParts][T];
+  for (std::size_t part = 0; part < kParts; ++part)
+    for (std::size_t t = 0; t < T; ++t) all[part][t] = load<Floats>(sums + t * kTileRows + part * kWide);
   for (std::size_t first = 0; first < row_width; first += kPanelWidth) {
     const std::size_t width = row_width - first < kPanelWidth ? row_width - first : kPanelWidth;
     const Place place = place_of<Type>(tile, row_width, first, width, true);
     scales_of<Type>(place, width, panel);
-    Ints products[T];
-    integers<Type>(place, width, 0, [&](std::size_t group, const Words& four) {
-      const std::size_t b = group / 4;
-      const auto block = [&](std::size_t t) -> const ByteBlock& {
-        return tokens[t][first / kQuantBlock + b];
-      };
-      if (group % 4 == 0)
-        for (std::size_t t = 0; t < T; ++t) products[t] = spread(block(t).start);
-      for (std::size_t t = 0; t < T; ++t)
-        products[t] = add_fours(products[t], (Ints)four, spread_bits(block(t).values + group % 4 * 4));
-      if (group % 4 != 3) return;
-      const auto scale = load<Floats>(panel.scales + b * kTileRows);
-      for (std::size_t t = 0; t < T; ++t)
-        totals[t] = fused(to_floats(products[t]), scale * spread(block(t).scale), totals[t]);
-      if constexpr (minimums_of(Type)) {
-        const auto minimum = load<Floats>(panel.minimums + b / 2 * kTileRows);
-        for (std::size_t t = 0; t < T; ++t) totals[t] = fused(minimum, spread(-block(t).sum), totals[t]);
-      }
-    });
+    for (std::size_t part = 0; part < kParts; ++part) {
+      const std::size_t row = part * kWide;
+      Floats totals[T];
+      for (std::size_t t = 0; t < T; ++t) totals[t] = all[part][t];
+      Ints products[T];
+      integers<Type>(place, width, part, [&](std::size_t group, const Words& four) {
+        const std::size_t b = group / 4;
+        const auto block = [&](std::size_t t) -> const ByteBlock& {
+          return tokens[t][first / kQuantBlock + b];
+        };
+        if (group % 4 == 0)
+          for (std::size_t t = 0; t < T; ++t) products[t] = spread(block(t).start);
+        for (std::size_t t = 0; t < T; ++t)
+          products[t] = add_fours(products[t], (Ints)(four ^ flipped), block(t), group % 4);
+        if (group % 4 != 3) return;
+        const auto scale = load<Floats>(panel.scales + b * kTileRows + row);
+        for (std::size_t t = 0; t < T; ++t)
+          totals[t] = fused(to_floats(products[t]), scale * spread(block(t).scale), totals[t]);
+        if constexpr (minimums_of(Type)) {
+          const auto minimum = load<Floats>(panel.minimums + b / 2 * kTileRows + row);
+          for (std::size_t t = 0; t < T; ++t) totals[t] = fused(minimum, spread(-block(t).sum), totals[t]);
+        }
+      });
+      for (std::size_t t = 0; t < T; ++t) all[part][t] = totals[t];
+    }
   }
-  for (std::size_t t = 0; t < T; ++t) put(sums + t * kTileRows, totals[t]);
+  for (std::size_t part = 0; part < kParts; ++part)
+    for (std::size_t t = 0; t < T; ++t) put(sums + t * kTileRows + part * kWide, all[part][t]);
 }
 
 static void stream_bytes(std::uint32_t type, const std::byte* tile, std::size_t row_width,

@@ -11,6 +11,11 @@ constexpr std::size_t kWide = 8;
 #else
 constexpr std::size_t kWide = 4;
 #endif
+#if defined(__AVX512BW__) || defined(__ARM_NEON)
+constexpr std::size_t kRegisters = 32;
+#else
+constexpr std::size_t kRegisters = 16;
+#endif
 constexpr std::size_t kLine = 64;                  // bytes
 constexpr std::size_t kParts = kTileRows / kWide;  // registers a line
 constexpr std::size_t kRegister = kLine / kParts;  // bytes
@@ -29,12 +34,14 @@ static inline Floats fused(const Floats& a, const Floats& b, const Floats& c) {
   return _mm512_fmadd_ps(a, b, c);
 #elif defined(__AVX2__)
   return _mm256_fmadd_ps(a, b, c);
+#elif defined(__ARM_NEON)
+  return vfmaq_f32(c, a, b);
 #else
   return a * b + c;  // compiled without contraction
 #endif
 }
 
-// sums + w[2i] * x[2i] + w[2i + 1] * x[2i + 1], of 16 bits
+// sums + w[2i] * x[2i] + w[2i + 1] * x[2i + 1], of 16 bits; on ARM sums + w[i] * x[0] + w[i + 4] * x[1].
 static inline Ints add_pairs(const Ints& sums, const Ints& w, const Ints& x) {
 #if defined(__AVX512VNNI__)
   return (Ints)_mm512_dpwssd_epi32((__m512i)sums, (__m512i)w, (__m512i)x);
@@ -44,6 +51,10 @@ static inline Ints add_pairs(const Ints& sums, const Ints& w, const Ints& x) {
   return sums + (Ints)_mm256_madd_epi16((__m256i)w, (__m256i)x);
 #elif defined(__SSE2__)
   return sums + (Ints)_mm_madd_epi16((__m128i)w, (__m128i)x);
+#elif defined(__ARM_NEON)
+  const auto words = (int16x8_t)w;
+  const int16x4_t pair = vget_low_s16((int16x8_t)x);
+  return vmlal_high_lane_s16(vmlal_lane_s16(sums, vget_low_s16(words), pair, 0), words, pair, 1);
 #else
   return sums + ((w << 16) >> 16) * ((x << 16) >> 16) + (w >> 16) * (x >> 16);
 #endif
@@ -67,11 +78,16 @@ static inline Ints spread(std::int32_t x) {
   return Ints{x, x, x, x};
 #endif
 }
-// Two values of 16 bits, or four of 8, in each lane.
+// Two values of 16 bits, or four of 8, in each lane; on ARM in the first one, from which its instructions
+// spread them.
 static inline Ints spread_bits(const void* from) {
   std::int32_t bits;
   __builtin_memcpy(&bits, from, sizeof bits);
+#if defined(__ARM_NEON)
+  return vcombine_s32(int32x2_t{bits, 0}, int32x2_t{});
+#else
   return spread(bits);
+#endif
 }
 static inline Floats to_floats(const Ints& x) {
   return __builtin_convertvector(x, Floats);
@@ -83,6 +99,8 @@ static inline Floats halves(const std::byte* at) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
 #elif defined(__AVX2__)
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+#elif defined(__ARM_NEON)
+  return vcvt_f32_f16(load<float16x4_t>(at));
 #else
   Floats v;
   for (std::size_t i = 0; i < kWide; ++i) v[i] = half(at + 2 * i);
@@ -96,6 +114,8 @@ static inline Ints signed_bytes(const std::byte* at) {
   return (Ints)_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
 #elif defined(__AVX2__)
   return (Ints)_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at)));
+#elif defined(__ARM_NEON)
+  return vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(load<std::uint32_t>(at)))));
 #else
   Ints v;
   for (std::size_t i = 0; i < kWide; ++i) v[i] = (static_cast<int>(at[i]) ^ 128) - 128;
@@ -107,6 +127,8 @@ static inline Ints unsigned_words(const std::byte* at) {
   return (Ints)_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
 #elif defined(__AVX2__)
   return (Ints)_mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+#elif defined(__ARM_NEON)
+  return (Ints)vmovl_u16(load<uint16x4_t>(at));
 #else
   Ints v;
   for (std::size_t i = 0; i < kWide; ++i)
@@ -214,13 +236,12 @@ static constexpr std::size_t integer_bytes_of(std::uint32_t type) {
 static constexpr bool minimums_of(std::uint32_t type) {
   return type == 12 || type == 13;
 }
+// What the integers in a tile have too much.
+static constexpr std::uint16_t added_to(std::uint32_t type) {
+  return type == 8 ? 128 : type == 14 ? 32 : type == 6 ? 16 : type == 2 ? 8 : 0;
+}
 static inline Words offset_of(std::uint32_t type) {
-  const auto offset = static_cast<std::uint16_t>(type == 8    ? 128
-                                                 : type == 14 ? 32
-                                                 : type == 6  ? 16
-                                                 : type == 2  ? 8
-                                                              : 0);
-  return Words{} + offset;
+  return Words{} + added_to(type);
 }
 
 // Where the panel of columns from `first` on, `width` of them, lies in a tile.
@@ -319,17 +340,58 @@ static inline void scales_of(const Place& place, std::size_t width, Panel& panel
 
 // ---- What integers are multiplied with.
 
-// The words of a group of four columns: columns 0 and 2, 1 and 3.
+// The words of a group of four columns: columns 0 and 2, 1 and 3. Pairs side by side, but on ARM, where an
+// instruction multiplies all rows with one activation, four rows of the one column before four of the other.
 struct WordPair {
   Ints even, odd;
 };
 static inline WordPair words_of(const Words& four, const Words& offset) {
+#if defined(__ARM_NEON)
+  const uint8x16_t order = {0, 4, 8, 12, 2, 6, 10, 14, 1, 5, 9, 13, 3, 7, 11, 15};
+  const uint8x16_t columns = vqtbl1q_u8((uint8x16_t)four, order);
+  const auto offsets = (uint8x16_t)(offset | offset << 8);
+  return {(Ints)vsubl_u8(vget_low_u8(columns), vget_low_u8(offsets)), (Ints)vsubl_high_u8(columns, offsets)};
+#else
   return {(Ints)((four & 0xFF) - offset), (Ints)((four >> 8) - offset)};
+#endif
 }
 
+// ---- At 8 bits, where an instruction takes four products at a time.
+
+#ifdef GPQA_PRODUCTS_OF_FOUR
 #if defined(__AVX512VNNI__)
-static inline Ints add_fours(const Ints& sums, const Ints& w, const Ints& x) {
-  return (Ints)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)w, (__m512i)x);
+constexpr bool kSignedWeights = false;  // the instruction's; the activations are
+#else
+constexpr bool kSignedWeights = true;
+#endif
+// The integers of all formats but Q8_0 are the same as signed bytes. Q8_0's are with these bits flipped, and
+// have nothing too much then.
+static inline Words flipped_of(std::uint32_t type) {
+  const auto bits = static_cast<std::uint16_t>(kSignedWeights && type == 8 ? 0x8080 : 0);
+  return Words{} + bits;
+}
+static constexpr std::int32_t added_to_bytes(std::uint32_t type) {
+  return kSignedWeights && type == 8 ? 0 : added_to(type);
+}
+
+// sums + the products of a group's bytes and the block's activations from 4 * `group` on.
+static inline Ints add_fours(const Ints& sums, const Ints& w, const ByteBlock& block, std::size_t group) {
+#if defined(__AVX512VNNI__)
+  return (Ints)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)w, (__m512i)spread_bits(block.values + 4 * group));
+#else
+  const auto bytes = (int8x16_t)w;
+  const auto x = load<int8x16_t>(block.values);
+  switch (group) {  // known when it is compiled
+    case 0:
+      return vdotq_laneq_s32(sums, bytes, x, 0);
+    case 1:
+      return vdotq_laneq_s32(sums, bytes, x, 1);
+    case 2:
+      return vdotq_laneq_s32(sums, bytes, x, 2);
+    default:
+      return vdotq_laneq_s32(sums, bytes, x, 3);
+  }
+#endif
 }
 #endif
 

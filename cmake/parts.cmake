@@ -1,0 +1,11 @@
+# Less than everything: what can be tested for a processor that isn't at hand (aarch64.cmake).
+if(GPQA_PARTS STREQUAL "KERNELS")
+  add_subdirectory(runners/embedded/backend/cpu)
+  add_subdirectory(tests/runners/embedded/backend/cpu)
+elseif(GPQA_PARTS STREQUAL "ENGINE")
+  add_subdirectory(prompts)
+  add_subdirectory(runners)
+  add_subdirectory(tests/runners)
+else()
+  message(FATAL_ERROR "GPQA_PARTS is '${GPQA_PARTS}'; expected ALL, ENGINE or KERNELS")
+endif()
