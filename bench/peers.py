@@ -5,6 +5,7 @@ Every figure is a median over the rounds. The machine's memory is measured by gp
 shared, it changes within minutes, and a turn is only as good as the memory that it met.
 """
 import argparse
+import hashlib
 import json
 import pathlib
 import statistics
@@ -67,8 +68,27 @@ def bandwidth_now(a):
 
 
 def measure(a):
+    """The rounds, those of an earlier start of the same program on the same file among them. Each is kept when it
+    ends, and Ctrl-C ends them early."""
+    kept = pathlib.Path(a.rounds_file) if a.rounds_file else None
+    setup = {"gpqa": hashlib.sha256(pathlib.Path(a.gpqa).read_bytes()).hexdigest(), "model": a.model, "llama": a.llama,
+             "kernels": a.kernels, "threads": a.threads, "prompt": a.prompt, "steps": a.steps}
     rounds = []
-    for number in range(a.rounds):
+    if kept and kept.exists():
+        earlier = json.loads(kept.read_text())
+        if isinstance(earlier, dict) and earlier.get("setup") == setup:
+            rounds = earlier["rounds"]
+    try:
+        measure_rounds(a, rounds, lambda: kept and kept.write_text(
+            json.dumps({"setup": setup, "rounds": rounds}, indent=1) + "\n"))
+    except KeyboardInterrupt:
+        if not rounds:
+            raise
+    return rounds
+
+
+def measure_rounds(a, rounds, keep):
+    for number in range(len(rounds), a.rounds):
         print(f"bench_peers: round {number + 1} of {a.rounds}: gpqa", file=sys.stderr, flush=True)
         ours, reads, around_ours, kernels = turn_of_gpqa(a)
         print(f"bench_peers: round {number + 1} of {a.rounds}: llama.cpp", file=sys.stderr, flush=True)
@@ -76,7 +96,7 @@ def measure(a):
         theirs = turn_of_llama(a)
         rounds.append({"gpqa": ours, "llama.cpp": theirs, "reads": reads, "kernels": kernels,
                        "bandwidth": {"gpqa": around_ours, "llama.cpp": [before, bandwidth_now(a)]}})
-    return rounds
+        keep()
 
 
 def summary(rounds):
@@ -160,12 +180,10 @@ def main():
     parser.add_argument("--prompt", type=int, default=512)
     parser.add_argument("--steps", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--rounds-file", help="keep every round's figures here, as JSON")
+    parser.add_argument("--rounds-file", help="keep every round's figures here, as JSON, and go on where it ended")
     parser.add_argument("--svg", help="draw the plot here")
     a = parser.parse_args()
     rounds = measure(a)
-    if a.rounds_file:
-        pathlib.Path(a.rounds_file).write_text(json.dumps(rounds, indent=1) + "\n")
     rows, bandwidth = summary(rounds)
     print(markdown(a, rounds, rows, bandwidth), end="")
     if a.svg:

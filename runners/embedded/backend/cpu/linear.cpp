@@ -46,14 +46,15 @@ void CpuLinear::multiply(const PackedMatrix& weight, const Input& input, const P
   const std::byte* packed = weight.tile(part.expert, tile);
   const PanelKernels& kernels = kernels_.panels;
   const ActivationForm form = input.x.form();
-  const auto* floats = input.rows.floats.data() + part.first;
-  const auto* words = input.rows.words.data() + part.first;
-  const auto* bytes = input.rows.bytes.data() + part.first;
+  // Of the three only the form's own has rows.
+  const auto rows = [&](const auto& all) { return all.data() + part.first; };
   if (count <= kernels.few && form != ActivationForm::floats) {
     if (form == ActivationForm::bytes)
-      kernels.stream_bytes(weight.type(), packed, weight.width(), bytes, count, panel, sums.data());
+      kernels.stream_bytes(weight.type(), packed, weight.width(), rows(input.rows.bytes), count, panel,
+                           sums.data());
     else
-      kernels.stream_words(weight.type(), packed, weight.width(), words, count, panel, sums.data());
+      kernels.stream_words(weight.type(), packed, weight.width(), rows(input.rows.words), count, panel,
+                           sums.data());
     return;
   }
   const bool minimums = has_minimums(weight.type());
@@ -62,15 +63,15 @@ void CpuLinear::multiply(const PackedMatrix& weight, const Input& input, const P
     switch (form) {
       case ActivationForm::floats:
         kernels.unpack_floats(weight.type(), packed, weight.width(), first, width, panel);
-        kernels.multiply_floats(panel, first, width, floats, count, sums.data());
+        kernels.multiply_floats(panel, first, width, rows(input.rows.floats), count, sums.data());
         break;
       case ActivationForm::words:
         kernels.unpack_words(weight.type(), packed, weight.width(), first, width, panel);
-        kernels.multiply_words(panel, minimums, first, width, words, count, sums.data());
+        kernels.multiply_words(panel, minimums, first, width, rows(input.rows.words), count, sums.data());
         break;
       case ActivationForm::bytes:
         kernels.unpack_bytes(weight.type(), packed, weight.width(), first, width, panel);
-        kernels.multiply_bytes(panel, minimums, first, width, bytes, count, sums.data());
+        kernels.multiply_bytes(panel, minimums, first, width, rows(input.rows.bytes), count, sums.data());
         break;
     }
   }

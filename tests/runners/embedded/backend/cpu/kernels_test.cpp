@@ -1,6 +1,10 @@
 // Which kernels a processor gets.
 #include "runners/embedded/backend/cpu/kernels.h"
 
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
 #include "tests/catch.h"
 
 using namespace gpqa;
@@ -26,6 +30,30 @@ TEST_CASE("the portable kernels are always there, and all have what a model is m
     CHECK((kernels->panels.stream_bytes != nullptr) == bytes);
     CHECK((kernels->panels.unpack_bytes != nullptr) == bytes);
     CHECK((kernels->panels.multiply_bytes != nullptr) == bytes);
+  }
+}
+
+TEST_CASE("shares are those of the exponentials, and 0 where they are too small to matter") {
+  std::vector<float> logits;
+  for (int i = 0; i < 100; ++i) logits.push_back(7.5F - static_cast<float>(i * 37 % 100) * 1.25F);
+  double total = 0;
+  for (const float x : logits) total += std::exp(static_cast<double>(x) - 7.5);
+  for (const Kernels* kernels : usable_kernels()) {
+    INFO(kernels->name);
+    for (const std::size_t count : {logits.size(), std::size_t{96}, std::size_t{5}}) {
+      auto shares = logits;
+      kernels->softmax(shares.data(), count);
+      double sum = 0;
+      for (std::size_t i = 0; i < count; ++i) {
+        sum += shares[i];
+        // Between them lies what processors are slow with.
+        CHECK((shares[i] == 0 || shares[i] > 1e-33F));
+        if (count < logits.size()) continue;
+        const double share = std::exp(static_cast<double>(logits[i]) - 7.5) / total;
+        CHECK(std::abs(shares[i] - share) <= 1e-6 * share + 1e-30);
+      }
+      CHECK(sum == Approx(1).epsilon(1e-5));
+    }
   }
 }
 
