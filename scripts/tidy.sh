@@ -16,12 +16,11 @@ if [[ ! -f $build/compile_commands.json ]]; then
   echo "tidy: $build has no compile_commands.json; configure it first: cmake --preset release" >&2
   exit 2
 fi
+# The longest files first, so that no processor waits for the last one.
+mapfile -t files < <(grep -oP '"file": "\K[^"]+' "$build/compile_commands.json" | grep -v "/_deps/" | sort -u | xargs ls -S)
 if (($#)); then
-  files=("$@")
-else
-  # The longest files first, so that no processor waits for the last one.
-  mapfile -t files < <(grep -oP '"file": "\K[^"]+' "$build/compile_commands.json" | grep -v "/_deps/" | sort -u |
-    xargs ls -S)
+  # What this build doesn't compile is for another processor.
+  mapfile -t files < <(realpath -- "$@" | grep -xFf <(printf '%s\n' "${files[@]}"))
 fi
 # clang doesn't know every warning that the compile commands switch off for GCC.
 output=$(printf '%s\0' "${files[@]}" |

@@ -129,18 +129,17 @@ static inline void add_floats(const Panel& panel, std::size_t first, std::size_t
 template <class Of>
 static inline void in_groups(const Panel& panel, std::size_t count, const Of& of) {
   std::size_t asked = 0;
-  std::size_t t = 0;
-  const auto group = [&](auto size) {
+  const auto group = [&](auto size, std::size_t t) {
     const std::size_t until = panel.next_bytes * (t + size) / count;
     for (; asked < until; asked += kLine) __builtin_prefetch(panel.next + asked);
     of(size, t);
-    t += size;
   };
+  std::size_t t = 0;
   if constexpr (kRegisters == 32)
-    while (t + 8 <= count) group(std::integral_constant<std::size_t, 8>());
-  while (t + 4 <= count) group(std::integral_constant<std::size_t, 4>());
-  while (t + 2 <= count) group(std::integral_constant<std::size_t, 2>());
-  while (t < count) group(std::integral_constant<std::size_t, 1>());
+    for (; t + 8 <= count; t += 8) group(std::integral_constant<std::size_t, 8>(), t);
+  for (; t + 4 <= count; t += 4) group(std::integral_constant<std::size_t, 4>(), t);
+  for (; t + 2 <= count; t += 2) group(std::integral_constant<std::size_t, 2>(), t);
+  for (; t < count; ++t) group(std::integral_constant<std::size_t, 1>(), t);
 }
 
 static void multiply_words(const Panel& panel, bool minimums, std::size_t first, std::size_t width,
