@@ -63,6 +63,18 @@ struct Rows {
   std::vector<const float*> float_rows;
 };
 
+void multiply(const PanelKernels& kernels, Form form, const PackedMatrix& matrix, const Panel& panel,
+              std::size_t first, const Rows& rows, std::vector<float>& sums) {
+  const std::size_t tokens = sums.size() / kTileRows;
+  const bool minimums = has_minimums(matrix.type());
+  if (form == Form::bytes)
+    kernels.multiply_bytes(panel, minimums, first, kPanelWidth, rows.byte_rows.data(), tokens, sums.data());
+  else if (form == Form::words)
+    kernels.multiply_words(panel, minimums, first, kPanelWidth, rows.word_rows.data(), tokens, sums.data());
+  else
+    kernels.multiply_floats(panel, first, kPanelWidth, rows.float_rows.data(), tokens, sums.data());
+}
+
 void set_rates(benchmark::State& state, std::size_t packed_bytes, std::size_t products) {
   const auto rate = [](std::size_t amount) {
     return benchmark::Counter(static_cast<double>(amount) * 1e-9,
@@ -88,16 +100,8 @@ void multiply_bench(benchmark::State& state, const Kernels* kernels, BlockFormat
   const auto tokens = static_cast<std::size_t>(state.range(0));
   const Rows rows(tokens, kPanelWidth);
   std::vector<float> sums(tokens * kTileRows);
-  const bool minimums = has_minimums(matrix.type());
   for (auto _ : state) {
-    if (form == Form::bytes)
-      kernels->panels.multiply_bytes(*panel, minimums, 0, kPanelWidth, rows.byte_rows.data(), tokens,
-                                     sums.data());
-    else if (form == Form::words)
-      kernels->panels.multiply_words(*panel, minimums, 0, kPanelWidth, rows.word_rows.data(), tokens,
-                                     sums.data());
-    else
-      kernels->panels.multiply_floats(*panel, 0, kPanelWidth, rows.float_rows.data(), tokens, sums.data());
+    multiply(kernels->panels, form, matrix, *panel, 0, rows, sums);
     benchmark::ClobberMemory();
   }
   set_rates(state, 0, tokens * kPanelWidth * kTileRows);
@@ -129,16 +133,10 @@ void tile_bench(benchmark::State& state, const Kernels* kernels, BlockFormat for
   const auto tokens = static_cast<std::size_t>(state.range(0));
   const Rows rows(tokens, kWidth);
   std::vector<float> sums(tokens * kTileRows);
-  const bool minimums = has_minimums(matrix.type());
   for (auto _ : state) {
     for (std::size_t first = 0; first < kWidth; first += kPanelWidth) {
       unpack(kernels->panels, form, matrix, first, *panel);
-      if (form == Form::bytes)
-        kernels->panels.multiply_bytes(*panel, minimums, first, kPanelWidth, rows.byte_rows.data(), tokens,
-                                       sums.data());
-      else
-        kernels->panels.multiply_words(*panel, minimums, first, kPanelWidth, rows.word_rows.data(), tokens,
-                                       sums.data());
+      multiply(kernels->panels, form, matrix, *panel, first, rows, sums);
     }
     benchmark::ClobberMemory();
   }

@@ -31,9 +31,7 @@ class ExpertCounter final : public LayerObserver {
  public:
   explicit ExpertCounter(Backend& backend) : backend_(backend) {}
   void on_layer(const LayerView& layer) override {
-    auto chosen = backend_.read_back(*layer.routing).experts;
-    std::sort(chosen.begin(), chosen.end());
-    counts_.push_back(static_cast<std::size_t>(std::unique(chosen.begin(), chosen.end()) - chosen.begin()));
+    counts_.push_back(distinct_experts(backend_.read_back(*layer.routing).experts));
   }
   std::vector<std::size_t> counts() && { return std::move(counts_); }
 
@@ -91,6 +89,11 @@ std::uint64_t kv_bytes_read(const Gemma4Config& config, KvType type, const Batch
                           .window = layer.sliding ? config.window : 0},
                          batch);
   return all;
+}
+
+std::size_t distinct_experts(std::vector<std::int32_t> chosen) {
+  std::sort(chosen.begin(), chosen.end());
+  return static_cast<std::size_t>(std::unique(chosen.begin(), chosen.end()) - chosen.begin());
 }
 
 StepReads count_reads(Backend& backend, Gemma4& model, const WeightBytes& bytes, const Batch& batch,

@@ -25,6 +25,9 @@ WeightBytes weight_bytes(const ModelSource& source);
 std::uint64_t kv_bytes_read(const KvShape& layer, const Batch& batch);
 std::uint64_t kv_bytes_read(const Gemma4Config& config, KvType type, const Batch& batch);
 
+// Different ones among those that a step's tokens chose.
+std::size_t distinct_experts(std::vector<std::int32_t> chosen);
+
 struct StepReads {
   std::uint64_t weights = 0;
   std::uint64_t kv = 0;

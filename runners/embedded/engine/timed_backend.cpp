@@ -16,11 +16,6 @@ std::string kind_of(std::string_view tensor) {
   return std::string(tensor);
 }
 
-std::size_t different(std::vector<std::int32_t> experts) {
-  std::sort(experts.begin(), experts.end());
-  return static_cast<std::size_t>(std::unique(experts.begin(), experts.end()) - experts.begin());
-}
-
 }  // namespace
 
 TimedBackend::TimedBackend(std::unique_ptr<Backend> of) : of_(std::move(of)) {}
@@ -66,7 +61,7 @@ TimedBackend::Cost TimedBackend::matrix_cost(const Weight& weight, std::size_t t
 
 TimedBackend::Cost TimedBackend::expert_cost(const Weight& weight, const Routing& routing) {
   const auto experts = of_->read_back(routing).experts;
-  return {known(weight).bytes / weight.experts() * different(experts),
+  return {known(weight).bytes / weight.experts() * distinct_experts(experts),
           std::uint64_t{weight.rows()} * weight.width() * experts.size()};
 }
 
@@ -122,9 +117,7 @@ void TimedBackend::linear(Tensor out, Tensor x, const Weight& weight) {
 }
 void TimedBackend::gated_linear(Tensor out, Tensor x, const Weight& gate, const Weight& up) {
   const double seconds = seconds_of([&] { of_->gated_linear(out, x, gate, up); });
-  const Cost a = matrix_cost(gate, x.rows);
-  const Cost b = matrix_cost(up, x.rows);
-  count(both_names(gate, up), seconds, {a.bytes + b.bytes, a.products + b.products});
+  count(both_names(gate, up), seconds, matrix_cost(gate, x.rows) + matrix_cost(up, x.rows));
 }
 void TimedBackend::rope(Tensor x, const Weight& inv_freq, std::size_t head_dim, const Batch& batch) {
   count("rope", seconds_of([&] { of_->rope(x, inv_freq, head_dim, batch); }), {});
@@ -153,9 +146,7 @@ void TimedBackend::expert_linear(Tensor out, Tensor x, const Weight& weight, con
 void TimedBackend::expert_gated_linear(Tensor out, Tensor x, const Weight& gate, const Weight& up,
                                        const Routing& routing) {
   const double seconds = seconds_of([&] { of_->expert_gated_linear(out, x, gate, up, routing); });
-  const Cost a = expert_cost(gate, routing);
-  const Cost b = expert_cost(up, routing);
-  count(both_names(gate, up), seconds, {a.bytes + b.bytes, a.products + b.products});
+  count(both_names(gate, up), seconds, expert_cost(gate, routing) + expert_cost(up, routing));
 }
 void TimedBackend::combine(Tensor out, Tensor outs, const Routing& routing) {
   count("combine", seconds_of([&] { of_->combine(out, outs, routing); }), {});

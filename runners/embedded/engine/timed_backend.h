@@ -57,6 +57,7 @@ class TimedBackend final : public Backend {
   struct Cost {
     std::uint64_t bytes = 0;
     std::uint64_t products = 0;
+    Cost operator+(const Cost& more) const { return {bytes + more.bytes, products + more.products}; }
   };
   struct Known {  // of a weight
     std::string name;

@@ -27,10 +27,7 @@ static inline std::uint16_t to_half(float x) {
 #endif
 }
 
-// ---- How each type is kept. keys(): 32 lines of a key block from dimension `first` on. A value's parts: 32
-// dimensions each.
-
-constexpr std::size_t kPart = 32;
+// ---- How each type is kept. keys(): 32 lines of a key block from dimension `first` on.
 
 struct KvF32 {
   struct Keys {
@@ -41,7 +38,7 @@ struct KvF32 {
   static inline Keys keys(const std::byte* block, std::size_t first, std::size_t row) {
     return {block + (first * kTileRows + row) * 4};
   }
-  static constexpr std::size_t kPartBytes = 4 * kPart;
+  static constexpr std::size_t kPartBytes = 4 * kValuePart;
   static inline Floats value(const std::byte* part, std::size_t first) {
     return load<Floats>(part + first * 4);
   }
@@ -62,7 +59,7 @@ struct KvF16 {
   static inline Keys keys(const std::byte* block, std::size_t first, std::size_t row) {
     return {block + (first * kTileRows + row) * 2};
   }
-  static constexpr std::size_t kPartBytes = 2 * kPart;
+  static constexpr std::size_t kPartBytes = 2 * kValuePart;
   static inline Floats value(const std::byte* part, std::size_t first) { return halves(part + first * 2); }
   static inline void put_half(std::byte* at, float x) {
     const std::uint16_t bits = to_half(x);
@@ -91,6 +88,7 @@ struct KvQ8 {
     return {lines + kScales + row, halves(lines + 2 * row)};
   }
   static constexpr std::size_t kPartBytes = 2 + kBlock;
+  static_assert(kBlock == kValuePart);
   static inline Floats value(const std::byte* part, std::size_t first) {
     return to_floats(signed_bytes(part + 2 + first)) * spread(half(part));
   }
@@ -165,13 +163,13 @@ static inline void add_values_of(const float* const* weights, const std::byte* v
   const std::byte* parts[D];
   for (std::size_t q = 0; q < Q; ++q)
     for (std::size_t d = 0; d < D; ++d) totals[q][d] = load<Floats>(sums[q] + first + d * kWide);
-  for (std::size_t d = 0; d < D; ++d) parts[d] = values + (first + d * kWide) / kPart * stride;
+  for (std::size_t d = 0; d < D; ++d) parts[d] = values + (first + d * kWide) / kValuePart * stride;
   for (std::size_t key = 0; key < keys; ++key) {
     Floats v[D];
     for (std::size_t d = 0; d < D; ++d) {
       const std::byte* part = parts[d] + key * Kv::kPartBytes;
       if (d == 0 || parts[d] != parts[d - 1]) ask_ahead(part);
-      v[d] = Kv::value(part, (first + d * kWide) % kPart);
+      v[d] = Kv::value(part, (first + d * kWide) % kValuePart);
     }
     for (std::size_t q = 0; q < Q; ++q) {
       const Floats w = spread(weights[q][key]);
@@ -237,8 +235,9 @@ static void kv_add_values(const float* const* weights, std::size_t count, const 
 
 template <class Kv>
 static void kv_store_value(const float* value, std::size_t dim, std::byte* cell, std::size_t stride) {
-  for (std::size_t first = 0; first < dim; first += kPart)
-    Kv::store_part(value + first, dim - first < kPart ? dim - first : kPart, cell + first / kPart * stride);
+  for (std::size_t first = 0; first < dim; first += kValuePart)
+    Kv::store_part(value + first, dim - first < kValuePart ? dim - first : kValuePart,
+                   cell + first / kValuePart * stride);
 }
 
 template <class Kv>

@@ -28,24 +28,26 @@ struct Quarters {
 };
 using FloatQuarters = Quarters<float32x4_t>;
 using IntQuarters = Quarters<int32x4_t>;
+
+template <class Join>
+static inline Float16 by_quarters(const Float16& a, const Float16& b, const Join& join) {
+  auto x = load<FloatQuarters>(&a);
+  const auto y = load<FloatQuarters>(&b);
+  for (std::size_t i = 0; i < 4; ++i) x.at[i] = join(x.at[i], y.at[i]);
+  return load<Float16>(&x);
+}
 #endif
 
 static inline Float16 smaller_of(const Float16& a, const Float16& b) {
 #if defined(__ARM_NEON)
-  auto x = load<FloatQuarters>(&a);
-  const auto y = load<FloatQuarters>(&b);
-  for (std::size_t i = 0; i < 4; ++i) x.at[i] = vminq_f32(x.at[i], y.at[i]);
-  return load<Float16>(&x);
+  return by_quarters(a, b, [](float32x4_t x, float32x4_t y) { return vminq_f32(x, y); });
 #else
   return a > b ? b : a;
 #endif
 }
 static inline Float16 larger_of(const Float16& a, const Float16& b) {
 #if defined(__ARM_NEON)
-  auto x = load<FloatQuarters>(&a);
-  const auto y = load<FloatQuarters>(&b);
-  for (std::size_t i = 0; i < 4; ++i) x.at[i] = vmaxq_f32(x.at[i], y.at[i]);
-  return load<Float16>(&x);
+  return by_quarters(a, b, [](float32x4_t x, float32x4_t y) { return vmaxq_f32(x, y); });
 #else
   return a < b ? b : a;
 #endif
@@ -177,11 +179,9 @@ static inline Float16 share16(const Float16& x) {
   constexpr float kLeast = -69.0F;
   const Float16 e = exp16(x);
 #if defined(__ARM_NEON)
-  auto shares = load<FloatQuarters>(&e);
-  const auto of = load<FloatQuarters>(&x);
-  for (std::size_t i = 0; i < 4; ++i)
-    shares.at[i] = (float32x4_t)vbicq_u32((uint32x4_t)shares.at[i], vcltq_f32(of.at[i], vdupq_n_f32(kLeast)));
-  return load<Float16>(&shares);
+  return by_quarters(e, x, [](float32x4_t share, float32x4_t of) {
+    return (float32x4_t)vbicq_u32((uint32x4_t)share, vcltq_f32(of, vdupq_n_f32(kLeast)));
+  });
 #else
   return x < kLeast ? splat(0) : e;
 #endif

@@ -11,11 +11,11 @@
 
 #include "runners/embedded/backend/backend.h"
 #include "runners/embedded/backend/cpu/huge_pages.h"
+#include "runners/embedded/backend/cpu/kv_kernels.h"
 
 namespace gpqa {
 
-constexpr std::size_t kKeyBlock = 16;   // cells
-constexpr std::size_t kValuePart = 32;  // dimensions
+constexpr std::size_t kKeyBlock = 16;  // cells
 
 class CpuKvCache final : public KvCache {
  public:
@@ -27,7 +27,7 @@ class CpuKvCache final : public KvCache {
   std::byte* key_block(std::uint32_t slot, std::size_t kv_head, std::size_t position) const {
     return keys_.get() + (sequence(slot, kv_head) * blocks_ + cell(position) / kKeyBlock) * key_block_bytes_;
   }
-  // The first 32 dimensions of a position's value; value_stride() bytes on, the next 32.
+  // The first part of a position's value; value_stride() bytes on, the next one.
   std::byte* value(std::uint32_t slot, std::size_t kv_head, std::size_t position) const {
     return values_.get() + sequence(slot, kv_head) * parts_ * value_stride() + cell(position) * part_bytes_;
   }
@@ -44,9 +44,9 @@ class CpuKvCache final : public KvCache {
 
   KvShape shape_;
   std::size_t blocks_, key_block_bytes_;
-  std::size_t parts_, part_bytes_;  // of a value: 32 dimensions
-  // Zeros at first: a slot costs memory as its sequence grows, and what no sequence has written yet is no
-  // NaN.
+  std::size_t parts_, part_bytes_;  // of a value
+  // Zeros at first: a slot costs memory when a sequence comes to it, since all parts are in pages of their
+  // own where cells are many; and what no sequence has written yet is no NaN.
   std::shared_ptr<std::byte> keys_;    // [slots, kv_heads, blocks]
   std::shared_ptr<std::byte> values_;  // [slots, kv_heads, parts, cells]
 };

@@ -115,9 +115,9 @@ TEST_CASE("values as they are kept are added up by their weights") {
   for (const Kernels* kernels : usable_kernels()) {
     INFO(kernels->name << ", type " << type);
     const KvKernels& kv = kernels->kv.at(type);
-    const std::size_t part = kv_bytes(static_cast<KvType>(type), 32);
+    const std::size_t part = kv_bytes(static_cast<KvType>(type), kValuePart);
     const std::size_t stride = kKeys * part;
-    std::vector<std::byte> stored(kDim / 32 * stride);
+    std::vector<std::byte> stored(kDim / kValuePart * stride);
     for (std::size_t key = 0; key < kKeys; ++key)
       kv.store_value(&values[key * kDim], kDim, &stored[key * part], stride);
     const auto sums = [&](std::vector<float>& by) {
