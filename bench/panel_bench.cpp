@@ -150,10 +150,10 @@ int main(int argc, char** argv) {
     const std::string name(kernels->name);
     for (const auto& [form, form_name] : {std::pair(Form::bytes, "bytes"), std::pair(Form::words, "words"),
                                           std::pair(Form::floats, "floats")}) {
-      if (form == Form::bytes && kernels->panels.unpack_bytes == nullptr) continue;
       for (const std::uint32_t type : {8U, 14U, 12U, 13U, 2U, 6U, 30U}) {
         const auto format = *block_format(type);
         if (is_float_type(type) && form != Form::floats) continue;
+        if (form == Form::bytes && !kernels->panels.multiplies_bytes(type)) continue;
         benchmark::RegisterBenchmark((name + "/unpack_" + form_name + "/" + std::string(format.name)).c_str(),
                                      unpack_bench, kernels, format, form);
         if (form == Form::floats) continue;
@@ -169,7 +169,8 @@ int main(int argc, char** argv) {
             ->Arg(512);
       }
       // Q6_K for the formats without minimums, Q4_K for those with.
-      for (const std::uint32_t type : {14U, 12U})
+      for (const std::uint32_t type : {14U, 12U}) {
+        if (form == Form::bytes && !kernels->panels.multiplies_bytes(type)) continue;
         benchmark::RegisterBenchmark(
             (name + "/multiply_" + form_name + "/" + (has_minimums(type) ? "minimums" : "plain")).c_str(),
             multiply_bench, kernels, *block_format(type), form)
@@ -178,6 +179,7 @@ int main(int argc, char** argv) {
             ->Arg(4)
             ->Arg(8)
             ->Arg(64);
+      }
     }
   }
   benchmark::Initialize(&argc, argv);

@@ -2,9 +2,9 @@
 // another. Included in an anonymous namespace: nothing of it may be shared between two of them.
 // NOLINTBEGIN(misc-definitions-in-headers)
 
-// An instruction that adds four products of bytes at a time.
-#if defined(__AVX512VNNI__) || defined(__ARM_FEATURE_DOTPROD)
-#define GPQA_PRODUCTS_OF_FOUR
+// Products of bytes, where they are faster than those of words.
+#if defined(__AVX2__) || defined(__ARM_FEATURE_DOTPROD)
+#define GPQA_BYTES
 #endif
 
 // Each stands on those above it.
@@ -20,13 +20,14 @@
 static constexpr PanelKernels make_panel_kernels() {
   PanelKernels kernels{};
   kernels.few = kFewTokens;
+  kernels.multiplies_bytes = &multiplies_bytes;
   kernels.stream_words = &stream_words;
   kernels.unpack_words = &unpack_words;
   kernels.unpack_floats = &unpack_floats;
   kernels.multiply_words = &multiply_words;
   kernels.multiply_floats = &multiply_floats;
   kernels.quantize_words = &quantize_words;
-#ifdef GPQA_PRODUCTS_OF_FOUR
+#ifdef GPQA_BYTES
   kernels.stream_bytes = &stream_bytes;
   kernels.unpack_bytes = &unpack_bytes;
   kernels.multiply_bytes = &multiply_bytes;

@@ -18,8 +18,9 @@ CpuLinear::CpuLinear(const Kernels& kernels, Arithmetic arithmetic, ThreadPool& 
 ActivationForm CpuLinear::form_for(const CpuWeight& weight) const {
   if (arithmetic_ == Arithmetic::float32 || is_float_type(weight.matrix->type()))
     return ActivationForm::floats;
-  if (weight.inputs == Inputs::exact || kernels_.panels.unpack_bytes == nullptr) return ActivationForm::words;
-  return ActivationForm::bytes;
+  const bool bytes =
+      weight.inputs != Inputs::exact && kernels_.panels.multiplies_bytes(weight.matrix->type());
+  return bytes ? ActivationForm::bytes : ActivationForm::words;
 }
 
 void CpuLinear::embed(Tensor out, const CpuWeight& table, const Batch& batch, float factor) {

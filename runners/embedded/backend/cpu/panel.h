@@ -51,6 +51,9 @@ struct WordRow {
 // + width), at most 256, whole blocks. `tokens` begin at column 0. `sums` [tokens, 16] grow by what the
 // panel's columns give.
 struct PanelKernels {
+  // Whether there are functions for bytes, where 8-bit activations are faster than those of 16 bits: the
+  // others are null, or never called with such weights.
+  bool (*multiplies_bytes)(std::uint32_t type) = nullptr;
   // A whole tile for `count` tokens, 1 to `few`, at once; the panel is scratch. The same sums, to the bit, as
   // with unpack and multiply for one panel after the other.
   std::size_t few = 0;
@@ -59,8 +62,6 @@ struct PanelKernels {
                        float* sums) = nullptr;
   void (*stream_words)(std::uint32_t type, const std::byte* packed, std::size_t row_width,
                        const WordRow* tokens, std::size_t count, Panel& panel, float* sums) = nullptr;
-  // Those for bytes are null where 8-bit activations are no faster than those of 16 bits, which are then used
-  // for all.
   void (*unpack_bytes)(std::uint32_t type, const std::byte* packed, std::size_t row_width, std::size_t first,
                        std::size_t width, Panel& panel) = nullptr;
   void (*unpack_words)(std::uint32_t type, const std::byte* packed, std::size_t row_width, std::size_t first,

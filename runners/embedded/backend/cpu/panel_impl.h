@@ -158,9 +158,9 @@ static void multiply_floats(const Panel& panel, std::size_t first, std::size_t w
   });
 }
 
-// ---- At 8 bits: where an instruction takes four products at a time.
+// ---- At 8 bits.
 
-#ifdef GPQA_PRODUCTS_OF_FOUR
+#ifdef GPQA_BYTES
 static void unpack_bytes(std::uint32_t type, const std::byte* tile, std::size_t row_width, std::size_t first,
                          std::size_t width, Panel& panel) {
   const Words flipped = flipped_of(type);
@@ -184,10 +184,13 @@ static inline void add_bytes(const Panel& panel, std::size_t first, std::size_t 
     for (std::size_t b = 0; b < width / kQuantBlock; ++b) {
       Ints products[T];
       for (std::size_t t = 0; t < T; ++t) products[t] = spread(blocks[t][b].start);
-#pragma GCC unroll 4
-      for (std::size_t four = 0; four < 4; ++four) {
-        const auto w = load<Ints>(panel.bytes + (b * 4 + four) * kLine + part * kRegister);
-        for (std::size_t t = 0; t < T; ++t) products[t] = add_fours(products[t], w, blocks[t][b], four);
+#pragma GCC unroll 2
+      for (std::size_t pair = 0; pair < 2; ++pair) {
+        const std::uint8_t* bytes = panel.bytes + (b * 4 + pair * 2) * kLine + part * kRegister;
+        const auto one = load<Ints>(bytes);
+        const auto other = load<Ints>(bytes + kLine);
+        for (std::size_t t = 0; t < T; ++t)
+          products[t] = add_eights(products[t], one, other, blocks[t][b], pair);
       }
       const auto scale = load<Floats>(panel.scales + b * kTileRows + row);
       for (std::size_t t = 0; t < T; ++t)

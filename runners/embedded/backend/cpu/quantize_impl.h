@@ -72,7 +72,7 @@ static void quantize_words(const float* x, std::size_t width, WordRow out) {
   }
 }
 
-#ifdef GPQA_PRODUCTS_OF_FOUR
+#ifdef GPQA_BYTES
 static void quantize_bytes(const float* x, std::size_t width, std::uint32_t type, ByteBlock* out) {
   const std::int32_t offset = added_to_bytes(type);
   for (std::size_t b = 0; b < width / kQuantBlock; ++b) {

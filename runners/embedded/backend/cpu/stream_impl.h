@@ -59,7 +59,7 @@ static void stream_words(std::uint32_t type, const std::byte* tile, std::size_t 
   });
 }
 
-#ifdef GPQA_PRODUCTS_OF_FOUR
+#ifdef GPQA_BYTES
 template <std::uint32_t Type, std::size_t T>
 static inline void stream_bytes_of(const std::byte* tile, std::size_t row_width,
                                    const ByteBlock* const* tokens, Panel& panel, float* sums) {
@@ -76,6 +76,7 @@ static inline void stream_bytes_of(const std::byte* tile, std::size_t row_width,
       Floats totals[T];
       for (std::size_t t = 0; t < T; ++t) totals[t] = all[part][t];
       Ints products[T];
+      Ints last;  // group's
       integers<Type>(place, width, part, [&](std::size_t group, const Words& four) {
         const std::size_t b = group / 4;
         const auto block = [&](std::size_t t) -> const ByteBlock& {
@@ -83,8 +84,11 @@ static inline void stream_bytes_of(const std::byte* tile, std::size_t row_width,
         };
         if (group % 4 == 0)
           for (std::size_t t = 0; t < T; ++t) products[t] = spread(block(t).start);
-        for (std::size_t t = 0; t < T; ++t)
-          products[t] = add_fours(products[t], (Ints)(four ^ flipped), block(t), group % 4);
+        const auto w = (Ints)(four ^ flipped);
+        if (group % 2 == 1)
+          for (std::size_t t = 0; t < T; ++t)
+            products[t] = add_eights(products[t], last, w, block(t), group % 4 / 2);
+        last = w;
         if (group % 4 != 3) return;
         const auto scale = load<Floats>(panel.scales + b * kTileRows + row);
         for (std::size_t t = 0; t < T; ++t)
@@ -104,7 +108,9 @@ static inline void stream_bytes_of(const std::byte* tile, std::size_t row_width,
 static void stream_bytes(std::uint32_t type, const std::byte* tile, std::size_t row_width,
                          const ByteBlock* const* tokens, std::size_t count, Panel& panel, float* sums) {
   for_type(type, [&](auto known) {
-    for_count(count, [&](auto size) { stream_bytes_of<known, size>(tile, row_width, tokens, panel, sums); });
+    if constexpr (multiplies_bytes(known))
+      for_count(count,
+                [&](auto size) { stream_bytes_of<known, size>(tile, row_width, tokens, panel, sums); });
   });
 }
 #endif

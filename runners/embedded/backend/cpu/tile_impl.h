@@ -41,16 +41,27 @@ static inline Floats fused(const Floats& a, const Floats& b, const Floats& c) {
 #endif
 }
 
+// Keeps a sum where it is written: left alone, GCC gathers a block's additions behind all of its products,
+// and has no registers for so many.
+static inline Ints added(Ints sum) {
+#if defined(__AVX512BW__)
+  asm("" : "+v"(sum));
+#elif defined(__SSE2__)
+  asm("" : "+x"(sum));
+#endif
+  return sum;
+}
+
 // sums + w[2i] * x[2i] + w[2i + 1] * x[2i + 1], of 16 bits; on ARM sums + w[i] * x[0] + w[i + 4] * x[1].
 static inline Ints add_pairs(const Ints& sums, const Ints& w, const Ints& x) {
 #if defined(__AVX512VNNI__)
   return (Ints)_mm512_dpwssd_epi32((__m512i)sums, (__m512i)w, (__m512i)x);
 #elif defined(__AVX512BW__)
-  return sums + (Ints)_mm512_madd_epi16((__m512i)w, (__m512i)x);
+  return added(sums + (Ints)_mm512_madd_epi16((__m512i)w, (__m512i)x));
 #elif defined(__AVX2__)
-  return sums + (Ints)_mm256_madd_epi16((__m256i)w, (__m256i)x);
+  return added(sums + (Ints)_mm256_madd_epi16((__m256i)w, (__m256i)x));
 #elif defined(__SSE2__)
-  return sums + (Ints)_mm_madd_epi16((__m128i)w, (__m128i)x);
+  return added(sums + (Ints)_mm_madd_epi16((__m128i)w, (__m128i)x));
 #elif defined(__ARM_NEON)
   const auto words = (int16x8_t)w;
   const int16x4_t pair = vget_low_s16((int16x8_t)x);
@@ -356,13 +367,25 @@ static inline WordPair words_of(const Words& four, const Words& offset) {
 #endif
 }
 
-// ---- At 8 bits, where an instruction takes four products at a time.
+// ---- At 8 bits, where a processor multiplies four of them faster than two words.
 
-#ifdef GPQA_PRODUCTS_OF_FOUR
-#if defined(__AVX512VNNI__)
-constexpr bool kSignedWeights = false;  // the instruction's; the activations are
+// Whether weights of this type are multiplied so. Without an instruction that adds four products, they are
+// added in 16 bits: those of Q8_0's would be cut off.
+static constexpr bool multiplies_bytes([[maybe_unused]] std::uint32_t type) {
+#if defined(__AVX512VNNI__) || defined(__ARM_FEATURE_DOTPROD)
+  return true;
+#elif defined(GPQA_BYTES)
+  return type != 8;
 #else
+  return false;
+#endif
+}
+
+#ifdef GPQA_BYTES
+#if defined(__ARM_NEON)
 constexpr bool kSignedWeights = true;
+#else
+constexpr bool kSignedWeights = false;  // the instruction's; the activations are
 #endif
 // The integers of all formats but Q8_0 are the same as signed bytes. Q8_0's are with these bits flipped, and
 // have nothing too much then.
@@ -374,23 +397,29 @@ static constexpr std::int32_t added_to_bytes(std::uint32_t type) {
   return kSignedWeights && type == 8 ? 0 : added_to(type);
 }
 
-// sums + the products of a group's bytes and the block's activations from 4 * `group` on.
-static inline Ints add_fours(const Ints& sums, const Ints& w, const ByteBlock& block, std::size_t group) {
-#if defined(__AVX512VNNI__)
-  return (Ints)_mm512_dpbusd_epi32((__m512i)sums, (__m512i)w, (__m512i)spread_bits(block.values + 4 * group));
-#else
-  const auto bytes = (int8x16_t)w;
+// sums + the products of two groups' bytes and the block's activations from 8 * `pair` on.
+static inline Ints add_eights(const Ints& sums, const Ints& a, const Ints& b, const ByteBlock& block,
+                              std::size_t pair) {
+#if defined(__ARM_NEON)
   const auto x = load<int8x16_t>(block.values);
-  switch (group) {  // known when it is compiled
-    case 0:
-      return vdotq_laneq_s32(sums, bytes, x, 0);
-    case 1:
-      return vdotq_laneq_s32(sums, bytes, x, 1);
-    case 2:
-      return vdotq_laneq_s32(sums, bytes, x, 2);
-    default:
-      return vdotq_laneq_s32(sums, bytes, x, 3);
-  }
+  if (pair == 0)  // known when it is compiled
+    return vdotq_laneq_s32(vdotq_laneq_s32(sums, (int8x16_t)a, x, 0), (int8x16_t)b, x, 1);
+  return vdotq_laneq_s32(vdotq_laneq_s32(sums, (int8x16_t)a, x, 2), (int8x16_t)b, x, 3);
+#else
+  const Ints x = spread_bits(block.values + 8 * pair);
+  const Ints y = spread_bits(block.values + 8 * pair + 4);
+#if defined(__AVX512VNNI__)
+  return (Ints)_mm512_dpbusd_epi32(_mm512_dpbusd_epi32((__m512i)sums, (__m512i)a, (__m512i)x), (__m512i)b,
+                                   (__m512i)y);
+#elif defined(__AVX512BW__)  // in 16 bits, at most 4 * 63 * 127: Q6_K's
+  const __m512i sixteens = _mm512_add_epi16(_mm512_maddubs_epi16((__m512i)a, (__m512i)x),
+                                            _mm512_maddubs_epi16((__m512i)b, (__m512i)y));
+  return added(sums + (Ints)_mm512_madd_epi16(sixteens, _mm512_set1_epi16(1)));
+#else
+  const __m256i sixteens = _mm256_add_epi16(_mm256_maddubs_epi16((__m256i)a, (__m256i)x),
+                                            _mm256_maddubs_epi16((__m256i)b, (__m256i)y));
+  return added(sums + (Ints)_mm256_madd_epi16(sixteens, _mm256_set1_epi16(1)));
+#endif
 #endif
 }
 #endif

@@ -26,7 +26,9 @@ TEST_CASE("the portable kernels are always there, and all have what a model is m
     INFO(kernels->name);
     CHECK(kernels->panels.few > 0);
     CHECK(kernels->panels.stream_words != nullptr);
-    const bool bytes = kernels->panels.quantize_bytes != nullptr;
+    const bool bytes = kernels->panels.multiplies_bytes(14);
+    CHECK(bytes == (kernels->name != "portable"));
+    CHECK((kernels->panels.quantize_bytes != nullptr) == bytes);
     CHECK((kernels->panels.stream_bytes != nullptr) == bytes);
     CHECK((kernels->panels.unpack_bytes != nullptr) == bytes);
     CHECK((kernels->panels.multiply_bytes != nullptr) == bytes);

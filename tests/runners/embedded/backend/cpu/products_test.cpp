@@ -160,7 +160,7 @@ TEST_CASE("products of bytes have the same bits on every instruction set that ha
   const Tile tile = random_tile();
   const auto x = random_activations(tile.width(), tile.type());
   for (const Kernels* kernels : usable_kernels()) {
-    if (kernels->panels.quantize_bytes == nullptr) continue;
+    if (!kernels->panels.multiplies_bytes(tile.type())) continue;
     INFO(kernels->name << ", " << block_format(tile.type())->name);
     const std::size_t blocks = tile.width() / kQuantBlock;
     std::vector<ByteBlock> rows(kTokens * blocks);
