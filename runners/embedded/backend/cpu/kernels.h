@@ -31,6 +31,7 @@ struct Kernels {
 extern const Kernels kPortableKernels;
 #ifdef __x86_64__
 extern const Kernels kAvx2Kernels;
+extern const Kernels kAvxVnniKernels;     // AVX2 and AVX-VNNI
 extern const Kernels kAvx512Kernels;      // F, BW, DQ, VL
 extern const Kernels kAvx512VnniKernels;  // and VNNI
 #endif

@@ -62,34 +62,47 @@ static void unpack_floats(std::uint32_t type, const std::byte* tile, std::size_t
 
 // ---- Products. T tokens at once: what is loaded of the panel serves them all.
 
+// Parts of a line that share what is loaded of the activations: with AVX2's, loads are what limits.
+constexpr std::size_t kTogether = kParts == 2 ? 2 : 1;
+
 template <std::size_t T, bool Minimums>
 static inline void add_words(const Panel& panel, std::size_t first, std::size_t width, const WordRow* tokens,
                              float* sums) {
   const auto* words = reinterpret_cast<const std::byte*>(panel.words);
   const std::int16_t* values[T];
   for (std::size_t t = 0; t < T; ++t) values[t] = tokens[t].values + first;
-  for (std::size_t part = 0; part < kParts; ++part) {
-    const std::size_t row = part * kWide;
-    Floats totals[T] = {};
+  for (std::size_t part = 0; part < kParts; part += kTogether) {
+    Floats totals[kTogether][T] = {};
     for (std::size_t b = 0; b < width / 16; ++b) {
-      Ints products[T] = {};
+      Ints products[kTogether][T] = {};
+#pragma GCC unroll 8
       for (std::size_t pair = 0; pair < 8; ++pair) {
-        const auto w = load<Ints>(words + (b * 8 + pair) * kLine + part * kRegister);
-        for (std::size_t t = 0; t < T; ++t)
-          products[t] = add_pairs(products[t], w, spread_bits(values[t] + b * 16 + pair * 2));
+        Ints w[kTogether];
+        for (std::size_t p = 0; p < kTogether; ++p)
+          w[p] = load<Ints>(words + (b * 8 + pair) * kLine + (part + p) * kRegister);
+        for (std::size_t t = 0; t < T; ++t) {
+          const Ints x = spread_bits(values[t] + b * 16 + pair * 2);
+          for (std::size_t p = 0; p < kTogether; ++p) products[p][t] = add_pairs(products[p][t], w[p], x);
+        }
       }
-      const auto scale = load<Floats>(panel.scales + b * kTileRows + row);
-      for (std::size_t t = 0; t < T; ++t) totals[t] = fused(to_floats(products[t]), scale, totals[t]);
+      for (std::size_t p = 0; p < kTogether; ++p) {
+        const auto scale = load<Floats>(panel.scales + b * kTileRows + (part + p) * kWide);
+        for (std::size_t t = 0; t < T; ++t)
+          totals[p][t] = fused(to_floats(products[p][t]), scale, totals[p][t]);
+      }
     }
-    if constexpr (Minimums)
-      for (std::size_t b = 0; b < width / 32; ++b) {
-        const auto minimum = load<Floats>(panel.minimums + b * kTileRows + row);
-        for (std::size_t t = 0; t < T; ++t)
-          totals[t] = fused(minimum, spread(-tokens[t].sums[first / 32 + b]), totals[t]);
+    for (std::size_t p = 0; p < kTogether; ++p) {
+      const std::size_t row = (part + p) * kWide;
+      if constexpr (Minimums)
+        for (std::size_t b = 0; b < width / 32; ++b) {
+          const auto minimum = load<Floats>(panel.minimums + b * kTileRows + row);
+          for (std::size_t t = 0; t < T; ++t)
+            totals[p][t] = fused(minimum, spread(-tokens[t].sums[first / 32 + b]), totals[p][t]);
+        }
+      for (std::size_t t = 0; t < T; ++t) {
+        float* to = sums + t * kTileRows + row;
+        put(to, fused(totals[p][t], spread(tokens[t].scales[first / kPanelWidth]), load<Floats>(to)));
       }
-    for (std::size_t t = 0; t < T; ++t) {
-      float* to = sums + t * kTileRows + row;
-      put(to, fused(totals[t], spread(tokens[t].scales[first / kPanelWidth]), load<Floats>(to)));
     }
   }
 }

@@ -58,6 +58,8 @@ static inline Ints add_pairs(const Ints& sums, const Ints& w, const Ints& x) {
   return (Ints)_mm512_dpwssd_epi32((__m512i)sums, (__m512i)w, (__m512i)x);
 #elif defined(__AVX512BW__)
   return added(sums + (Ints)_mm512_madd_epi16((__m512i)w, (__m512i)x));
+#elif defined(__AVXVNNI__)
+  return (Ints)_mm256_dpwssd_avx_epi32((__m256i)sums, (__m256i)w, (__m256i)x);
 #elif defined(__AVX2__)
   return added(sums + (Ints)_mm256_madd_epi16((__m256i)w, (__m256i)x));
 #elif defined(__SSE2__)
@@ -372,7 +374,7 @@ static inline WordPair words_of(const Words& four, const Words& offset) {
 // Whether weights of this type are multiplied so. Without an instruction that adds four products, they are
 // added in 16 bits: those of Q8_0's would be cut off.
 static constexpr bool multiplies_bytes([[maybe_unused]] std::uint32_t type) {
-#if defined(__AVX512VNNI__) || defined(__ARM_FEATURE_DOTPROD)
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__) || defined(__ARM_FEATURE_DOTPROD)
   return true;
 #elif defined(GPQA_BYTES)
   return type != 8;
@@ -411,6 +413,9 @@ static inline Ints add_eights(const Ints& sums, const Ints& a, const Ints& b, co
 #if defined(__AVX512VNNI__)
   return (Ints)_mm512_dpbusd_epi32(_mm512_dpbusd_epi32((__m512i)sums, (__m512i)a, (__m512i)x), (__m512i)b,
                                    (__m512i)y);
+#elif defined(__AVXVNNI__)
+  return (Ints)_mm256_dpbusd_avx_epi32(_mm256_dpbusd_avx_epi32((__m256i)sums, (__m256i)a, (__m256i)x),
+                                       (__m256i)b, (__m256i)y);
 #elif defined(__AVX512BW__)  // in 16 bits, at most 4 * 63 * 127: Q6_K's
   const __m512i sixteens = _mm512_add_epi16(_mm512_maddubs_epi16((__m512i)a, (__m512i)x),
                                             _mm512_maddubs_epi16((__m512i)b, (__m512i)y));

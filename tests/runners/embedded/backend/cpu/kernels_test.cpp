@@ -3,6 +3,8 @@
 
 #include <cmath>
 #include <cstdint>
+#include <fstream>
+#include <string>
 #include <vector>
 
 #include "tests/catch.h"
@@ -58,6 +60,23 @@ TEST_CASE("shares are those of the exponentials, and 0 where they are too small 
     }
   }
 }
+
+#ifdef __x86_64__
+TEST_CASE("the instructions that are used are those that Linux finds") {
+  std::ifstream file("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(file, line) && !line.starts_with("flags")) {
+  }
+  REQUIRE(line.starts_with("flags"));
+  const auto has = [&](std::string_view flag) {
+    return (line + " ").find(" " + std::string(flag) + " ") != std::string::npos;
+  };
+  CHECK(is_usable("avx2") == (has("avx2") && has("fma")));
+  CHECK(is_usable("avx_vnni") == (is_usable("avx2") && has("avx_vnni")));
+  CHECK(is_usable("avx512") == (has("avx512f") && has("avx512bw") && has("avx512dq") && has("avx512vl")));
+  CHECK(is_usable("avx512_vnni") == (is_usable("avx512") && has("avx512_vnni")));
+}
+#endif
 
 #ifdef __aarch64__
 TEST_CASE("NEON's kernels are for processors with dot products") {
