@@ -38,8 +38,9 @@ TEST_CASE("the portable kernels are always there, and all have what a model is m
 }
 
 TEST_CASE("shares are those of the exponentials, and 0 where they are too small to matter") {
-  std::vector<float> logits;
-  for (int i = 0; i < 100; ++i) logits.push_back(7.5F - static_cast<float>(i * 37 % 100) * 1.25F);
+  std::vector<float> logits(100);
+  for (int i = 0; i < 100; ++i)
+    logits[static_cast<std::size_t>(i)] = 7.5F - static_cast<float>(i * 37 % 100) * 1.25F;
   double total = 0;
   for (const float x : logits) total += std::exp(static_cast<double>(x) - 7.5);
   for (const Kernels* kernels : usable_kernels()) {
