@@ -137,7 +137,7 @@ def markdown(a, rounds, rows, bandwidth):
     words = "; ".join(f"around {who} {statistics.median(b) / 1e9:.1f} GB/s ({b[0] / 1e9:.1f}-{b[-1] / 1e9:.1f})"
                       for who, b in bandwidth.items())
     lines += ["", f"Memory as measured in the rounds: {words}. llama.cpp: build 11434 with native instructions, without AMX"
-              f"{' but AVX-512' if a.kernels == 'avx2' else ''}, `llama-bench` for the prompt and one slot, `llama-batched-bench` "
+              f"{' or AVX-512' if a.kernels == 'avx2' else ''}, `llama-bench` for the prompt and one slot, `llama-batched-bench` "
               "for the others. Both programs feed random tokens, each slot its own."]
     return "\n".join(lines) + "\n"
 

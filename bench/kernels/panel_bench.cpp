@@ -1,6 +1,5 @@
-// The matrix products' kernels, each alone, on data in the nearest caches: what a core could do if memory
-// gave all it asks for. `GMAC/s`: multiply-adds. `packed GB/s`: of weights as they lie in memory, to be held
-// against a core's share of the bandwidth.
+// The matrix products' kernels on data in the nearest caches: what a core could do if memory gave all it asks
+// for.
 #include <memory>
 #include <random>
 #include <string>
@@ -8,17 +7,17 @@
 
 #include <benchmark/benchmark.h>
 
-#include "runners/embedded/backend/cpu/kernels.h"
+#include "bench/kernels/benches.h"
+#include "bench/kernels/roof.h"
 #include "runners/embedded/backend/cpu/packed_matrix.h"
 #include "runners/model_files/block_formats.h"
 
+namespace gpqa_bench {
 namespace {
 
 using namespace gpqa;
 
 constexpr std::size_t kWidth = 2816;
-
-enum class Form { bytes, words, floats };
 
 // Scales of random bits are of any size: nothing here depends on what the numbers are.
 PackedMatrix random_tile(const BlockFormat& format) {
@@ -75,24 +74,23 @@ void multiply(const PanelKernels& kernels, Form form, const PackedMatrix& matrix
     kernels.multiply_floats(panel, first, kPanelWidth, rows.float_rows.data(), tokens, sums.data());
 }
 
-void set_rates(benchmark::State& state, std::size_t packed_bytes, std::size_t products) {
-  const auto rate = [](std::size_t amount) {
-    return benchmark::Counter(static_cast<double>(amount) * 1e-9,
-                              benchmark::Counter::kIsIterationInvariantRate);
-  };
-  if (packed_bytes > 0) state.counters["packed GB/s"] = rate(packed_bytes);
-  if (products > 0) state.counters["GMAC/s"] = rate(products);
+Work work_of(Form form, std::size_t tokens, std::size_t width, std::size_t packed_bytes) {
+  return {.form = form,
+          .products = static_cast<double>(tokens * width * kTileRows),
+          .read = static_cast<double>(packed_bytes),
+          .packed_bytes = static_cast<double>(packed_bytes)};
 }
 
 void unpack_bench(benchmark::State& state, const Kernels* kernels, BlockFormat format, Form form) {
   const PackedMatrix matrix = random_tile(format);
   const auto panel = std::make_unique<Panel>();
-  for (auto _ : state)
+  measure(state, *kernels, work_of(form, 0, kWidth, matrix.bytes()), [&] {
     for (std::size_t first = 0; first < kWidth; first += kPanelWidth)
       unpack(kernels->panels, form, matrix, first, *panel);
-  set_rates(state, matrix.bytes(), 0);
+  });
 }
 
+// A panel that is unpacked.
 void multiply_bench(benchmark::State& state, const Kernels* kernels, BlockFormat format, Form form) {
   const PackedMatrix matrix = random_tile(format);
   const auto panel = std::make_unique<Panel>();
@@ -100,11 +98,8 @@ void multiply_bench(benchmark::State& state, const Kernels* kernels, BlockFormat
   const auto tokens = static_cast<std::size_t>(state.range(0));
   const Rows rows(tokens, kPanelWidth);
   std::vector<float> sums(tokens * kTileRows);
-  for (auto _ : state) {
-    multiply(kernels->panels, form, matrix, *panel, 0, rows, sums);
-    benchmark::ClobberMemory();
-  }
-  set_rates(state, 0, tokens * kPanelWidth * kTileRows);
+  measure(state, *kernels, work_of(form, tokens, kPanelWidth, 0),
+          [&] { multiply(kernels->panels, form, matrix, *panel, 0, rows, sums); });
 }
 
 // A whole tile, straight from the cache into the sums.
@@ -114,16 +109,14 @@ void stream_bench(benchmark::State& state, const Kernels* kernels, BlockFormat f
   const auto tokens = static_cast<std::size_t>(state.range(0));
   const Rows rows(tokens, kWidth);
   std::vector<float> sums(tokens * kTileRows);
-  for (auto _ : state) {
+  measure(state, *kernels, work_of(form, tokens, kWidth, matrix.bytes()), [&] {
     if (form == Form::bytes)
       kernels->panels.stream_bytes(matrix.type(), matrix.tile(0, 0), kWidth, rows.byte_rows.data(), tokens,
                                    *panel, sums.data());
     else
       kernels->panels.stream_words(matrix.type(), matrix.tile(0, 0), kWidth, rows.word_rows.data(), tokens,
                                    *panel, sums.data());
-    benchmark::ClobberMemory();
-  }
-  set_rates(state, matrix.bytes(), tokens * kWidth * kTileRows);
+  });
 }
 
 // A whole tile for many tokens, whose activations lie beyond the nearest cache: panel after panel.
@@ -133,57 +126,49 @@ void tile_bench(benchmark::State& state, const Kernels* kernels, BlockFormat for
   const auto tokens = static_cast<std::size_t>(state.range(0));
   const Rows rows(tokens, kWidth);
   std::vector<float> sums(tokens * kTileRows);
-  for (auto _ : state) {
+  measure(state, *kernels, work_of(form, tokens, kWidth, matrix.bytes()), [&] {
     for (std::size_t first = 0; first < kWidth; first += kPanelWidth) {
       unpack(kernels->panels, form, matrix, first, *panel);
       multiply(kernels->panels, form, matrix, *panel, first, rows, sums);
     }
-    benchmark::ClobberMemory();
-  }
-  set_rates(state, matrix.bytes(), tokens * kWidth * kTileRows);
+  });
+}
+
+void register_format(const Kernels& kernels, Form form, const std::string& form_name,
+                     const BlockFormat& format) {
+  const auto name = [&](const char* what) {
+    return std::string(kernels.name) + "/" + what + "_" + form_name + "/" + std::string(format.name);
+  };
+  benchmark::RegisterBenchmark(name("unpack").c_str(), unpack_bench, &kernels, format, form);
+  if (form == Form::floats) return;
+  auto* stream = benchmark::RegisterBenchmark(name("stream").c_str(), stream_bench, &kernels, format, form);
+  for (std::size_t tokens = 1; tokens <= kernels.panels.few; tokens *= 2)
+    stream->Arg(static_cast<std::int64_t>(tokens));
+  auto* tile = benchmark::RegisterBenchmark(name("tile").c_str(), tile_bench, &kernels, format, form);
+  for (const int tokens : {16, 96, 512}) tile->Arg(tokens);
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  for (const Kernels* kernels : usable_kernels()) {
-    const std::string name(kernels->name);
-    for (const auto& [form, form_name] : {std::pair(Form::bytes, "bytes"), std::pair(Form::words, "words"),
-                                          std::pair(Form::floats, "floats")}) {
-      for (const std::uint32_t type : {8U, 14U, 12U, 13U, 2U, 6U, 30U}) {
-        const auto format = *block_format(type);
-        if (is_float_type(type) && form != Form::floats) continue;
-        if (form == Form::bytes && !kernels->panels.multiplies_bytes(type)) continue;
-        benchmark::RegisterBenchmark((name + "/unpack_" + form_name + "/" + std::string(format.name)).c_str(),
-                                     unpack_bench, kernels, format, form);
-        if (form == Form::floats) continue;
-        auto* stream = benchmark::RegisterBenchmark(
-            (name + "/stream_" + form_name + "/" + std::string(format.name)).c_str(), stream_bench, kernels,
-            format, form);
-        for (std::size_t tokens = 1; tokens <= kernels->panels.few; tokens *= 2)
-          stream->Arg(static_cast<std::int64_t>(tokens));
-        benchmark::RegisterBenchmark((name + "/tile_" + form_name + "/" + std::string(format.name)).c_str(),
-                                     tile_bench, kernels, format, form)
-            ->Arg(16)
-            ->Arg(96)
-            ->Arg(512);
-      }
-      // Q6_K for the formats without minimums, Q4_K for those with.
-      for (const std::uint32_t type : {14U, 12U}) {
-        if (form == Form::bytes && !kernels->panels.multiplies_bytes(type)) continue;
-        benchmark::RegisterBenchmark(
-            (name + "/multiply_" + form_name + "/" + (has_minimums(type) ? "minimums" : "plain")).c_str(),
-            multiply_bench, kernels, *block_format(type), form)
-            ->Arg(1)
-            ->Arg(2)
-            ->Arg(4)
-            ->Arg(8)
-            ->Arg(64);
-      }
+void register_panels(const Kernels& kernels) {
+  for (const auto& [form, form_name] : {std::pair(Form::bytes, "bytes"), std::pair(Form::words, "words"),
+                                        std::pair(Form::floats, "floats")}) {
+    const auto has = [&](std::uint32_t type) {
+      if (is_float_type(type)) return form == Form::floats;
+      return form != Form::bytes || kernels.panels.multiplies_bytes(type);
+    };
+    for (const std::uint32_t type : {8U, 14U, 12U, 13U, 2U, 6U, 30U})
+      if (has(type)) register_format(kernels, form, form_name, *block_format(type));
+    // Q6_K for the formats without minimums, Q4_K for those with.
+    for (const std::uint32_t type : {14U, 12U}) {
+      if (!has(type)) continue;
+      const std::string name = std::string(kernels.name) + "/multiply_" + form_name + "/" +
+                               (has_minimums(type) ? "minimums" : "plain");
+      auto* bench =
+          benchmark::RegisterBenchmark(name.c_str(), multiply_bench, &kernels, *block_format(type), form);
+      for (const int tokens : {1, 2, 4, 8, 64}) bench->Arg(tokens);
     }
   }
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
 }
+
+}  // namespace gpqa_bench
