@@ -151,8 +151,8 @@ void register_format(const Kernels& kernels, Form form, const std::string& form_
 }  // namespace
 
 void register_panels(const Kernels& kernels) {
-  for (const auto& [form, form_name] : {std::pair(Form::bytes, "bytes"), std::pair(Form::words, "words"),
-                                        std::pair(Form::floats, "floats")}) {
+  for (const Form form : {Form::bytes, Form::words, Form::floats}) {
+    const std::string form_name = form == Form::bytes ? "bytes" : form == Form::words ? "words" : "floats";
     const auto has = [&](std::uint32_t type) {
       if (is_float_type(type)) return form == Form::floats;
       return form != Form::bytes || kernels.panels.multiplies_bytes(type);

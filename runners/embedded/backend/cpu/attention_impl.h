@@ -101,7 +101,7 @@ struct KvQ8 {
     }
     const float factor = factor_for(most, 127.0F);
     for (std::size_t i = 0; i < kBlock; i += kLanes) {
-      const Char16 bytes = to_bytes(rounded(load<Float16>(x + i), factor));
+      const Char16 bytes = to_bytes(rounded(load16(x + i), factor));
       __builtin_memcpy(integers + i, &bytes, sizeof bytes);
     }
     return to_half(most / 127.0F);

@@ -9,6 +9,7 @@
 
 // Each stands on those above it.
 // clang-format off
+#include "runners/embedded/backend/cpu/lanes_impl.h"
 #include "runners/embedded/backend/cpu/kernels_impl.h"
 #include "runners/embedded/backend/cpu/tile_impl.h"
 #include "runners/embedded/backend/cpu/quantize_impl.h"

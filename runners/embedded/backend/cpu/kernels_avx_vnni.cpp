@@ -1,4 +1,5 @@
 #include <immintrin.h>
+#include <utility>
 
 #include "runners/embedded/backend/cpu/kernels.h"
 

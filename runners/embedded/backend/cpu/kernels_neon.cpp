@@ -1,4 +1,5 @@
 #include <arm_neon.h>
+#include <utility>
 
 #include "runners/embedded/backend/cpu/kernels.h"
 

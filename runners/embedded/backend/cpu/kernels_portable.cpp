@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "runners/embedded/backend/cpu/kernels.h"
 
 #ifdef __SSE2__

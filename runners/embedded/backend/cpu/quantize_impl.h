@@ -9,47 +9,53 @@ static inline float factor_for(float most, float whole) {
 static inline Int16 rounded(const Float16& x, float factor) {
   constexpr float kRounder = 12582912.0F;  // 1.5 * 2^23; ties to even
   const Float16 whole = (x * factor + kRounder) - kRounder;
-#if defined(__ARM_NEON)
-  const auto from = load<FloatQuarters>(&whole);
-  IntQuarters to;
-  for (std::size_t i = 0; i < 4; ++i) to.at[i] = vcvtq_s32_f32(from.at[i]);
-  return load<Int16>(&to);
-#else
-  return __builtin_convertvector(whole, Int16);
-#endif
+  Int16 all;
+  for (std::size_t i = 0; i < kParts; ++i) all.at[i] = __builtin_convertvector(whole.at[i], Ints);
+  return all;
 }
 static inline std::int32_t sum_of(const Int16& v) {
-#if defined(__ARM_NEON)
-  const auto x = load<IntQuarters>(&v);
-  return vaddvq_s32(x.at[0] + x.at[1] + x.at[2] + x.at[3]);
+  return in_halves(v, [](const Ints& a, const Ints& b) { return a + b; });
+}
+
+// As integers of 16 and of 8 bits, into which they fit.
+static inline Short16 narrowed(const Int16& v) {
+#if defined(__AVX512BW__)
+  return (Short16)_mm512_cvtepi32_epi16((__m512i)v.at[0]);
+#elif defined(__AVX2__)  // packed in halves of registers: 0 1, 2 3 become 0 2, 1 3
+  const __m256i packed = _mm256_packs_epi32((__m256i)v.at[0], (__m256i)v.at[1]);
+  return (Short16)_mm256_permute4x64_epi64(packed, 0b11'01'10'00);
+#elif defined(__ARM_NEON)
+  const int16x8_t both[2] = {vmovn_high_s32(vmovn_s32(v.at[0]), v.at[1]),
+                             vmovn_high_s32(vmovn_s32(v.at[2]), v.at[3])};
+  return load<Short16>(both);
 #else
-  return in_halves(v, [](const Int16& a, const Int16& b) { return a + b; });
+  std::int16_t lanes[kLanes];
+  for (std::size_t i = 0; i < kLanes; ++i) lanes[i] = static_cast<std::int16_t>(v.at[i / kWide][i % kWide]);
+  return load<Short16>(lanes);
 #endif
 }
 static inline Char16 to_bytes(const Int16& v) {
-#if defined(__ARM_NEON)
-  const auto x = load<IntQuarters>(&v);
-  const int16x8_t first = vmovn_high_s32(vmovn_s32(x.at[0]), x.at[1]);
-  const int16x8_t second = vmovn_high_s32(vmovn_s32(x.at[2]), x.at[3]);
-  return (Char16)vmovn_high_s16(vmovn_s16(first), second);
+  const Short16 words = narrowed(v);
+#if defined(__AVX2__)
+  const auto both = (__m256i)words;
+  return (Char16)_mm_packs_epi16(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
+#elif defined(__ARM_NEON)
+  const auto* half = reinterpret_cast<const std::int16_t*>(&words);
+  return (Char16)vmovn_high_s16(vmovn_s16(vld1q_s16(half)), vld1q_s16(half + 8));
 #else
-  return __builtin_convertvector(v, Char16);
+  return __builtin_convertvector(words, Char16);
 #endif
+}
+template <std::size_t... I>
+static inline Ints middle_swapped(const Ints& v, std::index_sequence<I...>) {
+  return __builtin_shufflevector(v, v, (I % 4 == 1 ? I + 1 : I % 4 == 2 ? I - 1 : I)...);
 }
 // As WordRow has them: of each four columns the first, the third, the second and the fourth.
 static inline Short16 to_words(const Int16& v) {
-#if defined(__ARM_NEON)
-  const auto x = load<IntQuarters>(&v);
-  const uint8x16_t order = {0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15};
-  const auto words = [&](std::size_t i) {
-    return vqtbl1q_u8((uint8x16_t)vmovn_high_s32(vmovn_s32(x.at[i]), x.at[i + 1]), order);
-  };
-  const uint8x16_t both[2] = {words(0), words(2)};
-  return load<Short16>(both);
-#else
-  const Int16 pairs = __builtin_shufflevector(v, v, 0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
-  return __builtin_convertvector(pairs, Short16);
-#endif
+  Int16 ordered;
+  for (std::size_t i = 0; i < kParts; ++i)
+    ordered.at[i] = middle_swapped(v.at[i], std::make_index_sequence<kWide>());
+  return narrowed(ordered);
 }
 
 static void quantize_words(const float* x, std::size_t width, WordRow out) {
@@ -58,12 +64,12 @@ static void quantize_words(const float* x, std::size_t width, WordRow out) {
     const std::size_t end = first + kPanelWidth < width ? first + kPanelWidth : width;
     Float16 most16{};
     for (std::size_t k = first; k < end; k += kLanes) {
-      most16 = larger_of(most16, size_of(load<Float16>(x + k)));
+      most16 = larger_of(most16, size_of(load16(x + k)));
     }
     const float most = largest(most16);
     out.scales[first / kPanelWidth] = most / kMost;
     for (std::size_t k = first; k < end; k += kLanes) {
-      const Int16 values = rounded(load<Float16>(x + k), factor_for(most, kMost));
+      const Int16 values = rounded(load16(x + k), factor_for(most, kMost));
       const Short16 words = to_words(values);
       __builtin_memcpy(out.values + k, &words, sizeof words);
       const auto sum = static_cast<float>(sum_of(values));
@@ -76,7 +82,7 @@ static void quantize_words(const float* x, std::size_t width, WordRow out) {
 static void quantize_bytes(const float* x, std::size_t width, std::uint32_t type, ByteBlock* out) {
   const std::int32_t offset = added_to_bytes(type);
   for (std::size_t b = 0; b < width / kQuantBlock; ++b) {
-    const auto from = load<Float16>(x + b * kQuantBlock);
+    const auto from = load16(x + b * kQuantBlock);
     const float most = largest(size_of(from));
     const Int16 values = rounded(from, factor_for(most, 127.0F));
     const Char16 bytes = to_bytes(values);

@@ -1,33 +1,7 @@
 // A tile's lines (packed_matrix.h) as registers: included once for each instruction set, in a namespace of
-// its own, after kernels_impl.h. Vectors are as wide as the instruction set's registers; a line of sixteen
-// rows is one of them, or two, or four parts. Products and sums are spelt by fused(): were they left to the
-// compiler, it could round them differently for one token and for eight.
-// NOLINTBEGIN(misc-definitions-in-headers)
-
-#if defined(__AVX512BW__)
-constexpr std::size_t kWide = 16;
-#elif defined(__AVX2__)
-constexpr std::size_t kWide = 8;
-#else
-constexpr std::size_t kWide = 4;
-#endif
-#if defined(__AVX512BW__) || defined(__ARM_NEON)
-constexpr std::size_t kRegisters = 32;
-#else
-constexpr std::size_t kRegisters = 16;
-#endif
-constexpr std::size_t kLine = 64;                  // bytes
-constexpr std::size_t kParts = kTileRows / kWide;  // registers a line
-constexpr std::size_t kRegister = kLine / kParts;  // bytes
-using Floats = float __attribute__((vector_size(kRegister)));
-using Ints = std::int32_t __attribute__((vector_size(kRegister)));
-using Uints = std::uint32_t __attribute__((vector_size(kRegister)));
-using Words = std::uint16_t __attribute__((vector_size(kRegister)));
-
-template <class Vector>
-static inline void put(void* to, const Vector& v) {
-  __builtin_memcpy(to, &v, sizeof v);
-}
+// its own, after lanes_impl.h. A line of sixteen rows is one of them, or two, or four parts. Products and
+// sums are spelt by fused(): were they left to the compiler, it could round them differently for one token
+// and for eight. NOLINTBEGIN(misc-definitions-in-headers)
 
 static inline Floats fused(const Floats& a, const Floats& b, const Floats& c) {
 #if defined(__AVX512BW__)
@@ -73,24 +47,6 @@ static inline Ints add_pairs(const Ints& sums, const Ints& w, const Ints& x) {
 #endif
 }
 
-static inline Floats spread(float x) {
-#if defined(__AVX512BW__)
-  return _mm512_set1_ps(x);
-#elif defined(__AVX2__)
-  return _mm256_set1_ps(x);
-#else
-  return Floats{x, x, x, x};
-#endif
-}
-static inline Ints spread(std::int32_t x) {
-#if defined(__AVX512BW__)
-  return (Ints)_mm512_set1_epi32(x);
-#elif defined(__AVX2__)
-  return (Ints)_mm256_set1_epi32(x);
-#else
-  return Ints{x, x, x, x};
-#endif
-}
 // Two values of 16 bits, or four of 8, in each lane; on ARM in the first one, from which its instructions
 // spread them.
 static inline Ints spread_bits(const void* from) {
