@@ -90,46 +90,47 @@ void unpack_bench(benchmark::State& state, const Kernels* kernels, BlockFormat f
   });
 }
 
+// Weights, as many tokens as the benchmark wants, and their sums.
+struct Product {
+  Product(const benchmark::State& state, const BlockFormat& format, std::size_t width)
+      : tokens(static_cast<std::size_t>(state.range(0))), matrix(random_tile(format)), rows(tokens, width) {}
+  std::size_t tokens;
+  PackedMatrix matrix;
+  Rows rows;
+  std::unique_ptr<Panel> panel = std::make_unique<Panel>();
+  std::vector<float> sums = std::vector<float>(tokens * kTileRows);
+};
+
 // A panel that is unpacked.
 void multiply_bench(benchmark::State& state, const Kernels* kernels, BlockFormat format, Form form) {
-  const PackedMatrix matrix = random_tile(format);
-  const auto panel = std::make_unique<Panel>();
-  unpack(kernels->panels, form, matrix, 0, *panel);
-  const auto tokens = static_cast<std::size_t>(state.range(0));
-  const Rows rows(tokens, kPanelWidth);
-  std::vector<float> sums(tokens * kTileRows);
-  measure(state, *kernels, work_of(form, tokens, kPanelWidth, 0),
-          [&] { multiply(kernels->panels, form, matrix, *panel, 0, rows, sums); });
+  Product p(state, format, kPanelWidth);
+  unpack(kernels->panels, form, p.matrix, 0, *p.panel);
+  measure(state, *kernels, work_of(form, p.tokens, kPanelWidth, 0),
+          [&] { multiply(kernels->panels, form, p.matrix, *p.panel, 0, p.rows, p.sums); });
 }
 
 // A whole tile, straight from the cache into the sums.
 void stream_bench(benchmark::State& state, const Kernels* kernels, BlockFormat format, Form form) {
-  const PackedMatrix matrix = random_tile(format);
-  const auto panel = std::make_unique<Panel>();
-  const auto tokens = static_cast<std::size_t>(state.range(0));
-  const Rows rows(tokens, kWidth);
-  std::vector<float> sums(tokens * kTileRows);
-  measure(state, *kernels, work_of(form, tokens, kWidth, matrix.bytes()), [&] {
+  Product p(state, format, kWidth);
+  const PanelKernels& panels = kernels->panels;
+  const std::byte* tile = p.matrix.tile(0, 0);
+  measure(state, *kernels, work_of(form, p.tokens, kWidth, p.matrix.bytes()), [&] {
     if (form == Form::bytes)
-      kernels->panels.stream_bytes(matrix.type(), matrix.tile(0, 0), kWidth, rows.byte_rows.data(), tokens,
-                                   *panel, sums.data());
+      panels.stream_bytes(format.id, tile, kWidth, p.rows.byte_rows.data(), p.tokens, *p.panel,
+                          p.sums.data());
     else
-      kernels->panels.stream_words(matrix.type(), matrix.tile(0, 0), kWidth, rows.word_rows.data(), tokens,
-                                   *panel, sums.data());
+      panels.stream_words(format.id, tile, kWidth, p.rows.word_rows.data(), p.tokens, *p.panel,
+                          p.sums.data());
   });
 }
 
 // A whole tile for many tokens, whose activations lie beyond the nearest cache: panel after panel.
 void tile_bench(benchmark::State& state, const Kernels* kernels, BlockFormat format, Form form) {
-  const PackedMatrix matrix = random_tile(format);
-  const auto panel = std::make_unique<Panel>();
-  const auto tokens = static_cast<std::size_t>(state.range(0));
-  const Rows rows(tokens, kWidth);
-  std::vector<float> sums(tokens * kTileRows);
-  measure(state, *kernels, work_of(form, tokens, kWidth, matrix.bytes()), [&] {
+  Product p(state, format, kWidth);
+  measure(state, *kernels, work_of(form, p.tokens, kWidth, p.matrix.bytes()), [&] {
     for (std::size_t first = 0; first < kWidth; first += kPanelWidth) {
-      unpack(kernels->panels, form, matrix, first, *panel);
-      multiply(kernels->panels, form, matrix, *panel, first, rows, sums);
+      unpack(kernels->panels, form, p.matrix, first, *p.panel);
+      multiply(kernels->panels, form, p.matrix, *p.panel, first, p.rows, p.sums);
     }
   });
 }

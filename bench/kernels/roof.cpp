@@ -15,64 +15,57 @@ using Loop = void (*)(std::size_t times, const void* line);
 #define GPQA_LOOP(name, zeros, body, end)                                                                  \
   void name(std::size_t times, const void* line) {                                                         \
     asm volatile(zeros "1:\n" body "dec %0\njnz 1b\n" end                                                  \
-                 : "+r"(times)                                                                             \
+                 : "+&r"(times)                                                                            \
                  : "r"(line)                                                                               \
                  : "cc", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", \
                    "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");                          \
   }
-#define GPQA_TWELVE(op) op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) op(8) op(9) op(10) op(11)
-#define GPQA_SIX_PAIRS(a, b) a(0) b(6) a(1) b(7) a(2) b(8) a(3) b(9) a(4) b(10) a(5) b(11)
+// op(size, register)
+#define GPQA_SIX(op, s, a, b, c, d, e, f) op(s, a) op(s, b) op(s, c) op(s, d) op(s, e) op(s, f)
+#define GPQA_TWELVE(op, s) GPQA_SIX(op, s, 0, 1, 2, 3, 4, 5) GPQA_SIX(op, s, 6, 7, 8, 9, 10, 11)
+#define GPQA_SIX_PAIRS(a, b, s) \
+  a(s, 0) b(s, 6) a(s, 1) b(s, 7) a(s, 2) b(s, 8) a(s, 3) b(s, 9) a(s, 4) b(s, 10) a(s, 5) b(s, 11)
 
-#define GPQA_PXOR(i) "pxor %%xmm" #i ",%%xmm" #i "\n"
-#define GPQA_SSE_ZEROS GPQA_TWELVE(GPQA_PXOR) GPQA_PXOR(14) GPQA_PXOR(15)
-#define GPQA_SSE_MUL(i) "mulps %%xmm14,%%xmm" #i "\n"
-#define GPQA_SSE_ADD(i) "addps %%xmm14,%%xmm" #i "\n"
-#define GPQA_SSE_MADD(i) "pmaddwd %%xmm14,%%xmm" #i "\n"
-#define GPQA_SSE_SUM(i) "paddd %%xmm14,%%xmm" #i "\n"
-#define GPQA_SSE_READ(i) "movdqa (%1),%%xmm" #i "\n"
-GPQA_LOOP(sse_floats, GPQA_SSE_ZEROS, GPQA_SIX_PAIRS(GPQA_SSE_MUL, GPQA_SSE_ADD), "")
-GPQA_LOOP(sse_words, GPQA_SSE_ZEROS, GPQA_SIX_PAIRS(GPQA_SSE_MADD, GPQA_SSE_SUM), "")
-GPQA_LOOP(sse_read, "", GPQA_TWELVE(GPQA_SSE_READ), "")
+#define GPQA_PXOR(s, i) "pxor %%" s #i ",%%" s #i "\n"
+#define GPQA_SSE_ZEROS GPQA_TWELVE(GPQA_PXOR, "xmm") GPQA_PXOR("xmm", 14) GPQA_PXOR("xmm", 15)
+#define GPQA_SSE_MUL(s, i) "mulps %%" s "14,%%" s #i "\n"
+#define GPQA_SSE_ADD(s, i) "addps %%" s "14,%%" s #i "\n"
+#define GPQA_SSE_MADD(s, i) "pmaddwd %%" s "14,%%" s #i "\n"
+#define GPQA_SSE_SUM(s, i) "paddd %%" s "14,%%" s #i "\n"
+#define GPQA_SSE_READ(s, i) "movdqa (%1),%%" s #i "\n"
+GPQA_LOOP(sse_floats, GPQA_SSE_ZEROS, GPQA_SIX_PAIRS(GPQA_SSE_MUL, GPQA_SSE_ADD, "xmm"), "")
+GPQA_LOOP(sse_words, GPQA_SSE_ZEROS, GPQA_SIX_PAIRS(GPQA_SSE_MADD, GPQA_SSE_SUM, "xmm"), "")
+GPQA_LOOP(sse_read, "", GPQA_TWELVE(GPQA_SSE_READ, "xmm"), "")
 
-// ymm or zmm
-#define GPQA_OP(prefix, op, size, i) prefix op " %%" size "14,%%" size "15,%%" size #i "\n"
-#define GPQA_CHAIN(op, size, i) op " %%" size "14,%%" size #i ",%%" size #i "\n"
-// 4 * 32 or 4 * 64 bytes' products, as AVX2 makes them.
-#define GPQA_FOURS(size)             \
-  GPQA_OP("", "vpmaddubsw", size, 0) \
-  GPQA_OP("", "vpmaddubsw", size, 1) \
-  GPQA_CHAIN("vpaddw", size, 4)      \
-  GPQA_OP("", "vpmaddubsw", size, 2) \
-  GPQA_OP("", "vpmaddubsw", size, 3) \
-  GPQA_CHAIN("vpaddw", size, 5)      \
-  GPQA_OP("", "vpmaddwd", size, 6)   \
-  GPQA_OP("", "vpmaddwd", size, 7)   \
-  GPQA_CHAIN("vpaddd", size, 8)      \
-  GPQA_CHAIN("vpaddd", size, 9)
-#define GPQA_Y_FMA(i) GPQA_OP("", "vfmadd231ps", "ymm", i)
-#define GPQA_Y_MADD(i) GPQA_OP("", "vpmaddwd", "ymm", i)
-#define GPQA_Y_SUM(i) GPQA_CHAIN("vpaddd", "ymm", i)
-#define GPQA_Y_WORDS(i) GPQA_OP("%{vex%} ", "vpdpwssd", "ymm", i)
-#define GPQA_Y_BYTES(i) GPQA_OP("%{vex%} ", "vpdpbusd", "ymm", i)
-#define GPQA_Y_READ(i) "vmovdqa (%1),%%ymm" #i "\n"
-GPQA_LOOP(y_floats, "vzeroall\n", GPQA_TWELVE(GPQA_Y_FMA), "vzeroupper")
-GPQA_LOOP(y_words, "vzeroall\n", GPQA_SIX_PAIRS(GPQA_Y_MADD, GPQA_Y_SUM), "vzeroupper")
-GPQA_LOOP(y_bytes, "vzeroall\n", GPQA_FOURS("ymm"), "vzeroupper")
-GPQA_LOOP(y_vnni_words, "vzeroall\n", GPQA_TWELVE(GPQA_Y_WORDS), "vzeroupper")
-GPQA_LOOP(y_vnni_bytes, "vzeroall\n", GPQA_TWELVE(GPQA_Y_BYTES), "vzeroupper")
-GPQA_LOOP(y_read, "", GPQA_TWELVE(GPQA_Y_READ), "vzeroupper")
-#define GPQA_Z_FMA(i) GPQA_OP("", "vfmadd231ps", "zmm", i)
-#define GPQA_Z_MADD(i) GPQA_OP("", "vpmaddwd", "zmm", i)
-#define GPQA_Z_SUM(i) GPQA_CHAIN("vpaddd", "zmm", i)
-#define GPQA_Z_WORDS(i) GPQA_OP("", "vpdpwssd", "zmm", i)
-#define GPQA_Z_BYTES(i) GPQA_OP("", "vpdpbusd", "zmm", i)
-#define GPQA_Z_READ(i) "vmovdqa64 (%1),%%zmm" #i "\n"
-GPQA_LOOP(z_floats, "vzeroall\n", GPQA_TWELVE(GPQA_Z_FMA), "vzeroupper")
-GPQA_LOOP(z_words, "vzeroall\n", GPQA_SIX_PAIRS(GPQA_Z_MADD, GPQA_Z_SUM), "vzeroupper")
-GPQA_LOOP(z_bytes, "vzeroall\n", GPQA_FOURS("zmm"), "vzeroupper")
-GPQA_LOOP(z_vnni_words, "vzeroall\n", GPQA_TWELVE(GPQA_Z_WORDS), "vzeroupper")
-GPQA_LOOP(z_vnni_bytes, "vzeroall\n", GPQA_TWELVE(GPQA_Z_BYTES), "vzeroupper")
-GPQA_LOOP(z_read, "", GPQA_TWELVE(GPQA_Z_READ), "vzeroupper")
+#define GPQA_OP(op, s, i) op " %%" s "14,%%" s "15,%%" s #i "\n"
+#define GPQA_CHAIN(op, s, i) op " %%" s "14,%%" s #i ",%%" s #i "\n"
+#define GPQA_FMA(s, i) GPQA_OP("vfmadd231ps", s, i)
+#define GPQA_FOUR(s, i) GPQA_OP("vpmaddubsw", s, i)
+#define GPQA_PAIR(s, i) GPQA_OP("vpmaddwd", s, i)
+#define GPQA_SUM16(s, i) GPQA_CHAIN("vpaddw", s, i)
+#define GPQA_SUM(s, i) GPQA_CHAIN("vpaddd", s, i)
+// Without AVX-512's prefix, where AVX-VNNI has the instruction.
+#define GPQA_VEX_WORDS(s, i) GPQA_OP("%{vex%} vpdpwssd", s, i)
+#define GPQA_VEX_BYTES(s, i) GPQA_OP("%{vex%} vpdpbusd", s, i)
+#define GPQA_VNNI_WORDS(s, i) GPQA_OP("vpdpwssd", s, i)
+#define GPQA_VNNI_BYTES(s, i) GPQA_OP("vpdpbusd", s, i)
+#define GPQA_READ(s, i) "vmovups (%1),%%" s #i "\n"
+// The products of four registers' bytes, as they are made without VNNI.
+#define GPQA_BYTES_OF_FOUR(s)                                                                       \
+  GPQA_FOUR(s, 0)                                                                                   \
+  GPQA_FOUR(s, 1) GPQA_SUM16(s, 4) GPQA_FOUR(s, 2) GPQA_FOUR(s, 3) GPQA_SUM16(s, 5) GPQA_PAIR(s, 6) \
+      GPQA_PAIR(s, 7) GPQA_SUM(s, 8) GPQA_SUM(s, 9)
+
+// name_floats(), name_words(), ...: `s` is ymm or zmm.
+#define GPQA_LOOPS(name, s, vnni_words, vnni_bytes)                                           \
+  GPQA_LOOP(name##_floats, "vzeroall\n", GPQA_TWELVE(GPQA_FMA, s), "vzeroupper")              \
+  GPQA_LOOP(name##_words, "vzeroall\n", GPQA_SIX_PAIRS(GPQA_PAIR, GPQA_SUM, s), "vzeroupper") \
+  GPQA_LOOP(name##_bytes, "vzeroall\n", GPQA_BYTES_OF_FOUR(s), "vzeroupper")                  \
+  GPQA_LOOP(name##_vnni_words, "vzeroall\n", GPQA_TWELVE(vnni_words, s), "vzeroupper")        \
+  GPQA_LOOP(name##_vnni_bytes, "vzeroall\n", GPQA_TWELVE(vnni_bytes, s), "vzeroupper")        \
+  GPQA_LOOP(name##_read, "", GPQA_TWELVE(GPQA_READ, s), "vzeroupper")
+GPQA_LOOPS(y, "ymm", GPQA_VEX_WORDS, GPQA_VEX_BYTES)
+GPQA_LOOPS(z, "zmm", GPQA_VNNI_WORDS, GPQA_VNNI_BYTES)
 #endif
 
 // Per second, the best of some short runs: what disturbs them only makes them slower.

@@ -1,7 +1,9 @@
-// A tile's lines (packed_matrix.h) as registers: included once for each instruction set, in a namespace of
-// its own, after lanes_impl.h. A line of sixteen rows is one of them, or two, or four parts. Products and
-// sums are spelt by fused(): were they left to the compiler, it could round them differently for one token
-// and for eight. NOLINTBEGIN(misc-definitions-in-headers)
+// A tile's lines (packed_matrix.h) as registers, of which a line of sixteen rows is one, or two, or four
+// parts: included once for each instruction set, in a namespace of its own, after lanes_impl.h.
+//
+// Products and sums are spelt by fused(): were they left to the compiler, it could round them differently for
+// one token and for eight.
+// NOLINTBEGIN(misc-definitions-in-headers)
 
 static inline Floats fused(const Floats& a, const Floats& b, const Floats& c) {
 #if defined(__AVX512BW__)
