@@ -22,11 +22,12 @@ namespace {
 constexpr std::size_t kTokens = 15;  // 8 + 4 + 2 + 1
 
 struct Tile {
-  Tile(const BlockFormat& format, std::size_t columns) : matrix(format, columns, kTileRows, 1, memory) {
-    std::mt19937 random(format.id);
+  template <class MakeRow>
+  Tile(const BlockFormat& format, std::size_t columns, const MakeRow& make_row)
+      : matrix(format, columns, kTileRows, 1, memory) {
     std::vector<std::byte> file;
     for (std::size_t r = 0; r < kTileRows; ++r) {
-      rows.push_back(gpqa_test::random_row(format, columns, random));
+      rows.push_back(make_row());
       file.insert(file.end(), rows.back().file.begin(), rows.back().file.end());
     }
     matrix.pack(0, 0, file);
@@ -151,7 +152,10 @@ void check_streams(const std::vector<float>& expected, std::size_t few, const St
 Tile random_tile() {
   const auto type = GENERATE(2U, 6U, 8U, 12U, 13U, 14U);  // ggml's ids
   const auto format = *block_format(type);
-  return {format, format.elements == 256 ? 512U : 352U};  // a panel that isn't full, if blocks allow it
+  const std::size_t columns =
+      format.elements == 256 ? 512 : 352;  // a panel that isn't full, if blocks allow it
+  std::mt19937 random(format.id);
+  return {format, columns, [&] { return gpqa_test::random_row(format, columns, random); }};
 }
 
 }  // namespace
@@ -194,6 +198,39 @@ TEST_CASE("products of bytes have the same bits on every instruction set that ha
       kernels->panels.stream_bytes(tile.type(), tile.packed(), tile.width(), tokens.data(), count, *panel,
                                    sums);
     });
+  }
+}
+
+// Q6_K's are the largest that are added in 16 bits: 4 * 63 * 127 of 32,767.
+TEST_CASE("products of the largest bytes are not cut off") {
+  const auto format = *block_format(14);
+  const Tile tile(format, 256, [&] {
+    BlockRow row{std::vector<int>(256, 31), std::vector<float>(16, 1.0F), {}, {}};
+    row.file.assign(format.bytes, std::byte{0xFF});
+    std::fill_n(row.file.begin() + 192, 16, std::byte{1});  // the scales
+    row.file[208] = std::byte{0};                           // 1 as float16
+    row.file[209] = std::byte{0x3C};
+    return row;
+  });
+  const float size = GENERATE(1.0F, -1.0F);
+  const std::vector<float> x(tile.width(), size);
+  for (const Kernels* kernels : usable_kernels()) {
+    if (!kernels->panels.multiplies_bytes(tile.type())) continue;
+    INFO(kernels->name);
+    std::vector<ByteBlock> row(tile.width() / kQuantBlock);
+    kernels->panels.quantize_bytes(x.data(), tile.width(), tile.type(), row.data());
+    REQUIRE(static_cast<float>(row[0].values[0]) == 127 * size);
+    const auto expected =
+        expected_sums(tile.width(), [&](std::size_t, std::size_t first, std::size_t width, float* sums) {
+          add_bytes(tile, first, width, row.data(), sums);
+        });
+    const auto panel = std::make_unique<Panel>();
+    const std::vector<const ByteBlock*> tokens(kTokens, row.data());
+    check_panels(expected, tile.width(), [&](std::size_t first, std::size_t width, float* sums) {
+      kernels->panels.unpack_bytes(tile.type(), tile.packed(), tile.width(), first, width, *panel);
+      kernels->panels.multiply_bytes(*panel, false, first, width, tokens.data(), kTokens, sums);
+    });
+    CHECK(expected[0] == Approx(31 * 256 * size));
   }
 }
 
