@@ -51,10 +51,10 @@ GPQA_LOOP(sse_read, "", GPQA_TWELVE(GPQA_SSE_READ, "xmm"), "")
 #define GPQA_VNNI_BYTES(s, i) GPQA_OP("vpdpbusd", s, i)
 #define GPQA_READ(s, i) "vmovups (%1),%%" s #i "\n"
 // The products of four registers' bytes, as they are made without VNNI.
-#define GPQA_BYTES_OF_FOUR(s)                                                                       \
-  GPQA_FOUR(s, 0)                                                                                   \
-  GPQA_FOUR(s, 1) GPQA_SUM16(s, 4) GPQA_FOUR(s, 2) GPQA_FOUR(s, 3) GPQA_SUM16(s, 5) GPQA_PAIR(s, 6) \
-      GPQA_PAIR(s, 7) GPQA_SUM(s, 8) GPQA_SUM(s, 9)
+#define GPQA_EIGHTS(s, a, b, sum) GPQA_FOUR(s, a) GPQA_FOUR(s, b) GPQA_SUM16(s, sum)
+#define GPQA_TO_SUM(s, pair, sum) GPQA_PAIR(s, pair) GPQA_SUM(s, sum)
+#define GPQA_BYTES_OF_FOUR(s) \
+  GPQA_EIGHTS(s, 0, 1, 4) GPQA_EIGHTS(s, 2, 3, 5) GPQA_TO_SUM(s, 6, 8) GPQA_TO_SUM(s, 7, 9)
 
 // name_floats(), name_words(), ...: `s` is ymm or zmm.
 #define GPQA_LOOPS(name, s, vnni_words, vnni_bytes)                                           \
