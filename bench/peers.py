@@ -14,20 +14,21 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import typing
 
 ROWS = ["prompt", "1 slot", "8 slots", "16 slots"]
 SLOTS = {1: "1 slot", 8: "8 slots", 16: "16 slots"}
 OURS = "gpqa"
 
 
-class Peer:
+class Peer(typing.NamedTuple):
     """The tools of llama.cpp, or of a fork of it."""
 
-    def __init__(self, name, colour, after_prompt, bench=(), batched=()):
-        self.name, self.colour = name, colour
-        self.after_prompt = after_prompt  # what llama-bench calls so many tokens after such a prompt
-        self.bench, self.batched = bench, batched  # what it is fastest with
-        self.folder = None
+    name: str
+    colour: str
+    after_prompt: typing.Callable[[int, int], list]  # what llama-bench calls so many tokens after such a prompt
+    bench: list = []  # what they are fastest with
+    batched: list = []
 
 
 PEERS = [
@@ -63,14 +64,15 @@ def turn_of_gpqa(a):
 
 def turn_of_peer(peer, a):
     rows = {}
-    bench = [f"{peer.folder}/llama-bench", "-m", a.model, "-t", a.threads, "-r", 1, "-o", "json", *peer.bench]
+    folder = getattr(a, peer.name)
+    bench = [f"{folder}/llama-bench", "-m", a.model, "-t", a.threads, "-r", 1, "-o", "json", *peer.bench]
     for name, what in ("prompt", ["-p", a.prompt, "-n", 0]), ("1 slot", ["-p", 0, *peer.after_prompt(a.prompt, a.steps)]):
         said = output_of(bench + what)[0]
         # Not read as JSON: some say other things in the midst of it.
         if found := re.search(r'"avg_ts": ([0-9.]+)', said):
             rows[name] = float(found[1])
     cells = 16 * (a.prompt + a.steps)
-    said = "".join(output_of([f"{peer.folder}/llama-batched-bench", "-m", a.model, "-t", a.threads, "-c", cells, "-npp",
+    said = "".join(output_of([f"{folder}/llama-batched-bench", "-m", a.model, "-t", a.threads, "-c", cells, "-npp",
                               a.prompt, "-ntg", a.steps, "-npl", "8,16", *peer.batched]))
     for line in said.splitlines():
         # | PP | TG | B | N_KV | T_PP s | S_PP t/s | T_TG s | S_TG t/s | T s | S t/s |
@@ -92,7 +94,7 @@ def measure(a):
     ends, and Ctrl-C ends them early."""
     kept = pathlib.Path(a.rounds_file) if a.rounds_file else None
     setup = {"gpqa": hashlib.sha256(pathlib.Path(a.gpqa).read_bytes()).hexdigest(), "model": a.model,
-             "peers": {peer.name: [peer.folder, *peer.bench] for peer in a.peers}, "kernels": a.kernels, "threads": a.threads, "prompt": a.prompt, "steps": a.steps}
+             "peers": {peer.name: [getattr(a, peer.name), *peer.bench] for peer in a.peers}, "kernels": a.kernels, "threads": a.threads, "prompt": a.prompt, "steps": a.steps}
     rounds = []
     if kept and kept.exists():
         earlier = json.loads(kept.read_text())
@@ -133,9 +135,9 @@ def summary(a, rounds):
         for who in (OURS, *(peer.name for peer in a.peers)):
             values = [r["tokens_per_s"][who][name] for r in rounds]
             row["speed"][who] = {"median": statistics.median(values), "low": min(values), "high": max(values)}
-            # Of the same round: both met about the same memory.
-            row["ratio"][who] = statistics.median(
-                r["tokens_per_s"][OURS][name] / r["tokens_per_s"][who][name] for r in rounds)
+            if who != OURS:  # of the same round: both met about the same memory
+                row["ratio"][who] = statistics.median(
+                    r["tokens_per_s"][OURS][name] / r["tokens_per_s"][who][name] for r in rounds)
         if name in rounds[0]["reads"]:
             row["bytes"] = statistics.median(r["reads"][name]["bytes"] for r in rounds)
             row["experts"] = statistics.median(r["reads"][name]["experts"] for r in rounds)
@@ -162,7 +164,7 @@ def markdown(a, rounds, rows, memory):
         cells = [row["name"]]
         for who, v in row["speed"].items():
             cells.append(f"{v['median']:.1f} ({v['low']:.1f}-{v['high']:.1f})")
-            if who != OURS:
+            if who in row["ratio"]:
                 cells.append(f"{row['ratio'][who]:.2f}")
         cells += [f"{bound(row, memory):.1f}", f"{row['experts']:.1f}"] if "bytes" in row else ["", ""]
         lines.append("| " + " | ".join(cells) + " |")
@@ -202,9 +204,13 @@ def draw(path, rows, memory, peers):
     figure.savefig(path, metadata={"Date": None})
 
 
+def whole(path):
+    """The programs are started in another folder."""
+    return str(pathlib.Path(path).resolve())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    whole = lambda path: str(pathlib.Path(path).resolve())
     parser.add_argument("--gpqa", type=whole, required=True, help="the program")
     parser.add_argument("--memory", type=whole, required=True, help="the program that measures the memory: bench/memory_speed")
     for peer in PEERS:
@@ -218,9 +224,7 @@ def main():
     parser.add_argument("--rounds-file", help="keep every round's figures here, as JSON, and go on where it ended")
     parser.add_argument("--svg", help="draw the plot here")
     a = parser.parse_args()
-    for peer in PEERS:
-        peer.folder = getattr(a, peer.name)
-    a.peers = [peer for peer in PEERS if peer.folder]
+    a.peers = [peer for peer in PEERS if getattr(a, peer.name)]
     rounds = measure(a)
     rows, memory = summary(a, rounds)
     print(markdown(a, rounds, rows, memory), end="")

